@@ -1,0 +1,72 @@
+import { MillraceError } from "./error.ts";
+
+/**
+ * A place is a URL: where records come from or where rows go. The scheme picks the adapter.
+ * `duckdb:hr.db`, `file:./inbox/*.csv`, `postgres://user@host/db?schema=hr`; a bare path means `file:`.
+ */
+export interface Place {
+  readonly scheme: string;
+  /** The URL as given, secrets included: for the adapter's client only, never for a message. */
+  readonly url: string;
+  /** The URL without password, key or token: for messages, ledgers and logs. */
+  readonly shown: string;
+  /** What follows the scheme of a `scheme:path` URL, without query; empty for `scheme://host` URLs. */
+  readonly path: string;
+  readonly options: ReadonlyMap<string, string>;
+}
+
+const schemePattern = /^([a-z][a-z0-9+.-]+):/i;
+
+export function parsePlace(text: string): Place {
+  const trimmed = text.trim();
+  if (trimmed === "" || trimmed.includes("\0")) throw invalidUrl(text, "it is empty or holds a NUL byte");
+  const scheme = schemePattern.exec(trimmed)?.[1]?.toLowerCase();
+  if (scheme === undefined) return pathPlace("file", trimmed, trimmed);
+  const rest = trimmed.slice(scheme.length + 1);
+  return rest.startsWith("//") && scheme !== "file" ? hostPlace(scheme, trimmed) : pathPlace(scheme, rest, trimmed);
+}
+
+function pathPlace(scheme: string, rest: string, url: string): Place {
+  const withoutSlashes = scheme === "file" && rest.startsWith("///") ? rest.slice(2) : rest;
+  // In a bare path a question mark is a glob; only a URL that names its scheme carries options.
+  const cut = url.toLowerCase().startsWith(`${scheme}:`) ? optionsStart(withoutSlashes) : -1;
+  const path = cut < 0 ? withoutSlashes : withoutSlashes.slice(0, cut);
+  const options = new Map(cut < 0 ? [] : new URLSearchParams(withoutSlashes.slice(cut + 1)));
+  if (path === "") throw invalidUrl(url, "it names no path");
+  return { scheme, url, shown: `${scheme}:${path}`, path, options };
+}
+
+/** `?name=value` at the end is options; any other question mark belongs to the path, as a glob. */
+function optionsStart(path: string): number {
+  const match = /\?[A-Za-z_][A-Za-z0-9_.-]*=[^?]*$/.exec(path);
+  return match?.index ?? -1;
+}
+
+function hostPlace(scheme: string, url: string): Place {
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch (cause) {
+    // The text is not repeated: a URL that does not parse may hold a password where nobody can find it.
+    throw invalidUrl(`${scheme}://…`, "it does not parse as a URL", cause);
+  }
+  return { scheme, url, shown: redact(parsed), path: "", options: new Map(parsed.searchParams) };
+}
+
+const secretOption = /pass|secret|token|key|credential|signature/i;
+
+function redact(parsed: URL): string {
+  const shown = new URL(parsed.href);
+  if (shown.password !== "") shown.password = "***";
+  for (const name of [...shown.searchParams.keys()]) {
+    if (secretOption.test(name)) shown.searchParams.set(name, "***");
+  }
+  return shown.href;
+}
+
+function invalidUrl(shown: string, why: string, cause?: unknown): MillraceError {
+  return new MillraceError("URL_INVALID", `The URL ${shown} cannot be used: ${why}`, {
+    remedy: "Write it as duckdb:PATH, file:PATH or postgres://user@host/database; quote characters such as @ or / in a password as %40 and %2F.",
+    cause,
+  });
+}
