@@ -43,7 +43,7 @@ const forbidden: readonly Forbidden[] = [
   },
   {
     why: "how the text came about",
-    pattern: /\b(sub[- ]?agents?|worktree agents?)\b/i,
+    pattern: /\bsub[- ]?agents?\b/i,
     example: spell("a sub", "agent wrote this"),
   },
   {
