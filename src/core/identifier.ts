@@ -21,7 +21,12 @@ export function quoteLiteral(text: string): string {
  * `Hired Employees.csv.gz` → `hired_employees`.
  */
 export function tableNameFrom(fileName: string): string {
-  const stem = fileName.split(/[\\/]/).at(-1)?.split(".").find((part) => part !== "") ?? "";
+  const stem =
+    fileName
+      .split(/[\\/]/)
+      .at(-1)
+      ?.split(".")
+      .find((part) => part !== "") ?? "";
   const name = stem
     .toLowerCase()
     .replace(/[^\p{L}\p{N}_]+/gu, "_")

@@ -12,5 +12,8 @@ export function encodeLineage(batch: bigint, record: number): bigint {
 }
 
 export function decodeLineage(value: bigint): { readonly batch: bigint; readonly record: number } {
-  return { batch: value >> BigInt(lineageRecordBits), record: Number(value & ((1n << BigInt(lineageRecordBits)) - 1n)) };
+  return {
+    batch: value >> BigInt(lineageRecordBits),
+    record: Number(value & ((1n << BigInt(lineageRecordBits)) - 1n)),
+  };
 }

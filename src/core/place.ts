@@ -66,7 +66,8 @@ function redact(parsed: URL): string {
 
 function invalidUrl(shown: string, why: string, cause?: unknown): MillraceError {
   return new MillraceError("URL_INVALID", `The URL ${shown} cannot be used: ${why}`, {
-    remedy: "Write it as duckdb:PATH, file:PATH or postgres://user@host/database; quote characters such as @ or / in a password as %40 and %2F.",
+    remedy:
+      "Write it as duckdb:PATH, file:PATH or postgres://user@host/database; quote characters such as @ or / in a password as %40 and %2F.",
     cause,
   });
 }

@@ -1,0 +1,140 @@
+import type { Column, Contract } from "./contract.ts";
+import { MillraceError } from "./error.ts";
+import type { Json, JsonObject } from "./json.ts";
+import { contractToJson } from "./contract-json.ts";
+import { type ColumnBuilders, columnsOf, type RowOf } from "./table.ts";
+
+/** How rows meet the table: append them, merge them by key, or replace all that is there in one transaction. */
+export const modes = ["append", "merge", "replace"] as const;
+export type Mode = (typeof modes)[number];
+
+/** Settings of the record format; what is absent is found out from the file. */
+export interface FormatOptions {
+  /** `csv`, `json` (an array or values one after another), `ndjson` or `parquet`; by the name's ending when absent. */
+  readonly format?: "csv" | "json" | "ndjson" | "parquet";
+  readonly header?: boolean;
+  readonly delimiter?: string;
+  readonly quote?: string;
+  readonly encoding?: "utf-8" | "latin1" | "utf-16le" | "utf-16be";
+  /** Unquoted text that means missing, besides the empty field. */
+  readonly nullText?: string;
+  /** Columns of the source that the contract lacks are an error unless this is true. */
+  readonly ignoreExtra?: boolean;
+}
+
+export interface SourceOptions extends FormatOptions {
+  /** Lanes a file is split into, and files read at once. */
+  readonly parallel?: number;
+  /** A whole file commits at once. */
+  readonly atomic?: boolean;
+  /** After commit: `keep` (default), `delete`, or `archive` into the folder `done` beside the file. */
+  readonly settle?: "keep" | "delete" | "archive";
+}
+
+export interface SinkOptions {
+  readonly table?: string;
+  /** `merge` when the contract has a key, else `append`. */
+  readonly mode?: Mode;
+  /** Adds the column `_millrace` to a table that Millrace creates. */
+  readonly lineage?: boolean;
+  /** Schema of the tables that Millrace keeps; the target table's own schema when absent. */
+  readonly stateSchema?: string;
+  /** Fails in `check` and at the start when the sink cannot give it. */
+  readonly guarantee?: "exactly-once";
+}
+
+export interface SqlStep {
+  readonly kind: "sql";
+  /** A `SELECT` over the relation `batch`. */
+  readonly sql: string;
+  readonly columns: Readonly<Record<string, Column>>;
+}
+
+export interface MapStep {
+  readonly kind: "map";
+  /** Returns the new row, or undefined to filter it out. What it throws makes the record a reject. */
+  readonly map: (row: never) => unknown;
+  readonly columns: Readonly<Record<string, Column>>;
+}
+
+export type Step = SqlStep | MapStep;
+
+/** source → contract → steps → sink, as data. */
+export interface Pipeline {
+  readonly kind: "pipeline";
+  readonly name: string;
+  readonly from: string;
+  readonly source: SourceOptions;
+  readonly contract: Contract | undefined;
+  readonly steps: readonly Step[];
+  readonly to: string;
+  readonly sink: SinkOptions;
+}
+
+type Simplify<T> = { [K in keyof T]: T[K] };
+type Merge<Before, After> = Simplify<Omit<Before, keyof After> & After>;
+
+/** A pipeline with source and contract; `Row` is what flows at this point. */
+export interface PipelineFlow<Row> {
+  /** SQL over the relation `batch`; declare the columns it adds or changes as `Added`, so that later steps know them. */
+  sql<Added extends object = object>(strings: TemplateStringsArray, ...values: readonly never[]): PipelineFlow<Merge<Row, Added>>;
+  /** A TypeScript function over each row. Columns that it adds or retypes are declared in `columns`. */
+  map(fn: (row: Row) => Row | undefined): PipelineFlow<Row>;
+  map<const Builders extends ColumnBuilders>(
+    columns: Builders,
+    fn: (row: Row) => Merge<Row, RowOf<Builders>> | undefined,
+  ): PipelineFlow<Merge<Row, RowOf<Builders>>>;
+  to(url: string, options?: SinkOptions): Pipeline;
+}
+
+export interface PipelineSource {
+  /** The contract that every record must meet. */
+  check<Row>(contract: Contract<Row>): PipelineFlow<Row>;
+}
+
+export interface PipelineStart {
+  /** Where records come from: a path, a glob or a URL. */
+  from(url: string, options?: SourceOptions): PipelineSource;
+}
+
+const namePattern = /^[\p{L}\p{N}][\p{L}\p{N} ._:-]{0,99}$/u;
+
+/** Starts a pipeline. The name identifies its positions in the sink: changing it starts anew. */
+export function pipeline(name: string): PipelineStart {
+  if (!namePattern.test(name)) {
+    throw new MillraceError("PIPELINE_INVALID", `${JSON.stringify(name)} cannot be the name of a pipeline`, {
+      remedy: "Use up to 100 letters, digits, spaces and . _ : - and start with a letter or digit.",
+    });
+  }
+  return {
+    from: (from, source = {}) => ({
+      check: <Row>(contract: Contract<Row>) =>
+        flow<Row>({ kind: "pipeline", name, from, source, contract: contract as Contract, steps: [], to: "", sink: {} }),
+    }),
+  };
+}
+
+function flow<Row>(so: Pipeline): PipelineFlow<Row> {
+  const withStep = <Next>(step: Step): PipelineFlow<Next> => flow<Next>({ ...so, steps: [...so.steps, step] });
+  return {
+    sql: <Added extends object>(strings: TemplateStringsArray) =>
+      withStep<Merge<Row, Added>>({ kind: "sql", sql: strings.join(""), columns: {} }),
+    map: (first: unknown, second?: unknown) => {
+      const columns = second === undefined ? {} : columnsOf(first as ColumnBuilders);
+      return withStep<never>({ kind: "map", map: (second ?? first) as MapStep["map"], columns });
+    },
+    to: (to, sink = {}) => ({ ...so, to, sink }),
+  };
+}
+
+export function isPipeline(value: unknown): value is Pipeline {
+  return typeof value === "object" && value !== null && (value as { kind?: unknown }).kind === "pipeline";
+}
+
+/** What a batch was made by, as kept in the sink: contract and steps; functions by their text. */
+export function definitionOf(so: Pick<Pipeline, "contract" | "steps">): JsonObject {
+  const steps: Json[] = so.steps.map((step) =>
+    step.kind === "sql" ? { kind: "sql", sql: step.sql } : { kind: "map", map: String(step.map) },
+  );
+  return { contract: so.contract === undefined ? null : contractToJson(so.contract), steps };
+}

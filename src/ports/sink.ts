@@ -1,0 +1,186 @@
+import type { Checkpoint, Claim, Position } from "../core/checkpoint.ts";
+import type { Contract } from "../core/contract.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { LedgerEntry } from "../core/ledger.ts";
+import type { Mode } from "../core/pipeline.ts";
+import type { Reason, Reject, StoredReject } from "../core/reject.ts";
+import type { FailureKind } from "../core/retry.ts";
+import type { EngineRow } from "./engine.ts";
+import type { Rows, SinkColumn } from "./rows.ts";
+
+/**
+ * Facts about a sink, from which everything outside the adapter plans: never from a vendor's name.
+ */
+export interface SinkFacts {
+  /** What rows, rejects, ledger and position have in common, as `millrace check` prints it. */
+  readonly guarantee: "exactly once" | "exactly once by key" | "at least once";
+  /** One sentence: how rows and position move together. */
+  readonly how: string;
+  readonly modes: readonly Mode[];
+  /** Units of one process that may be open at the same time. */
+  readonly unitsMax: number;
+  /** Whether one unit may hold many batches (`atomic`, `replace`). */
+  readonly wholeFileUnits: boolean;
+}
+
+/** The table that a pipeline writes to. */
+export interface Target {
+  readonly pipeline: string;
+  readonly table: string;
+  readonly columns: readonly SinkColumn[];
+  /** Names of the key columns; may be empty. */
+  readonly key: readonly string[];
+  readonly mode: Mode;
+  /** Whether the table should carry `_millrace`; true only takes effect on tables that Millrace creates. */
+  readonly lineage: boolean;
+}
+
+export interface PreparedTarget {
+  /** The table did not exist and was created, and positions of this pipeline from an earlier table were dropped. */
+  readonly created: boolean;
+  /** Whether rows must carry the `_millrace` column: lineage was asked for and the table has it. */
+  readonly lineage: boolean;
+  /** The DDL that created the table, or would create it. */
+  readonly ddl: string;
+}
+
+/** One batch on its way into the sink. */
+export interface SinkBatch {
+  readonly claim: Claim;
+  /** Reserved by `reserveBatches`. */
+  readonly batch: bigint;
+  readonly run: string;
+  readonly version: string;
+  readonly source: string;
+  readonly start: Position;
+  /** The lane's position once this batch is committed. */
+  readonly end: Position;
+  /** Records read, malformed ones and repeats included. */
+  readonly read: number;
+  readonly filtered: number;
+  readonly rejects: readonly Reject[];
+  /** How to read the bytes of a reject again. */
+  readonly format: JsonObject;
+  readonly rows: Rows;
+  /** ISO 8601, UTC: when the batch was begun to be read. */
+  readonly startedAt: string;
+  /** Makes the reject of a row that the sink itself refuses: the sink gives the reason, the runner bytes and line. */
+  refuse(row: number, reason: Reason): Reject;
+  /** Message ids (queues, idempotency keys), one a record, for sources without a position; written to `millrace_seen`. */
+  readonly messageIds?: readonly string[];
+  /** Open rejects that this batch replays; they become `replayed`, or stay open with the reasons of this attempt. */
+  readonly replays?: readonly bigint[];
+}
+
+/** What a written batch did. read = loaded + merged + filtered + rejected holds for it, or `write` throws NOT_BALANCED. */
+export interface WriteResult {
+  readonly loaded: number;
+  readonly merged: number;
+  readonly rejected: number;
+  /** The first rejects that the sink added itself, at most `limit.rejectsShown`. */
+  readonly refused: readonly Reject[];
+}
+
+/**
+ * One transaction. Nothing written is visible or durable before `commit` resolves; all of it is when it does.
+ * A unit that has thrown can only be rolled back. `rollback` never throws and may be called at any time, also after
+ * `commit`, when it does nothing.
+ */
+export interface Unit {
+  /**
+   * Invariant 2: the fence comes first. Updates the lane's position where the epoch is the claim's; when no row
+   * matches throws FENCED before anything else is written. Then rows, rejects and the ledger entry.
+   * Rows that the sink refuses become rejects; the others are written.
+   * Message ids already in `millrace_seen` throw `RepeatedMessages`; the runner drops them and writes again.
+   */
+  write(batch: SinkBatch): Promise<WriteResult>;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+}
+
+/** Thrown by `write`: these message ids are committed already. */
+export class RepeatedMessages extends Error {
+  readonly ids: readonly string[];
+  constructor(ids: readonly string[]) {
+    super(`${ids.length} messages are committed already`);
+    this.ids = ids;
+  }
+}
+
+export interface RejectFilter {
+  readonly pipeline?: string;
+  readonly state?: "open" | "replayed";
+  readonly ids?: readonly bigint[];
+  /** Those with a reason of this code. */
+  readonly code?: string;
+  /** Only ids above this one, ascending by id. */
+  readonly after?: bigint;
+  readonly limit: number;
+}
+
+export interface LedgerFilter {
+  readonly pipeline?: string;
+  readonly batch?: bigint;
+  readonly source?: string;
+  readonly run?: string;
+  /** Newest first. */
+  readonly limit: number;
+}
+
+/** What is kept in the sink besides the rows, for people and for replay. All reads see committed data only. */
+export interface SinkRecords {
+  rejects(filter: RejectFilter): Promise<StoredReject[]>;
+  /** Open rejects by pipeline, code and column, most first. */
+  rejectSummary(pipeline?: string): Promise<{ pipeline: string; code: string; column: string | undefined; count: number }[]>;
+  ledger(filter: LedgerFilter): Promise<LedgerEntry[]>;
+  checkpoints(pipeline: string, source?: string): Promise<Checkpoint[]>;
+  /** The definition stored under `version`: contract, steps, format. */
+  definition(pipeline: string, version: string): Promise<JsonObject | undefined>;
+  /** `_millrace` of the rows whose key columns have these values (as text, in key order); undefined for a row without. */
+  lineageOf(table: string, key: Readonly<Record<string, string>>): Promise<(bigint | undefined)[]>;
+  /** Rows whose `_millrace` lies in [from, to], at most `limit`. */
+  rowsByLineage(table: string, from: bigint, to: bigint, limit: number): Promise<EngineRow[]>;
+}
+
+/**
+ * Where rows go. The sink keeps the position: rows, rejects, ledger and checkpoint commit together.
+ * Every method throws MillraceError (table of codes in core/error) or lets the client's own error through, which
+ * `classify` then sorts. Methods may be called from several lanes at once.
+ */
+export interface Sink {
+  /** The place without secrets. */
+  readonly shown: string;
+  readonly facts: SinkFacts;
+  /** Connects, and creates the tables that Millrace keeps, if they are missing. Idempotent, safe in several processes at once. */
+  open(): Promise<void>;
+  /** DDL of the target for `preview`; connects to nothing. */
+  ddl(target: Target): string;
+  /**
+   * Creates the target table when it is missing, or checks that the existing one fits. Throws TABLE_MISMATCH naming
+   * every column that is missing, surplus and required, or of another type. Never alters a table.
+   */
+  prepare(target: Target): Promise<PreparedTarget>;
+  /** Keeps a pipeline's definition under its version. Durable on return. */
+  define(pipeline: string, version: string, definition: JsonObject): Promise<void>;
+  /**
+   * Takes the lane: raises its epoch, or inserts it with epoch 1 at `initial`. Durable on return. The position returned
+   * is the truth: seek to it. Waits for an open unit of the previous owner to end.
+   */
+  claim(pipeline: string, lane: string, source: string, initial: Position): Promise<Claim>;
+  /** The lane's checkpoint as committed, without claiming it. */
+  checkpoint(pipeline: string, lane: string): Promise<Checkpoint | undefined>;
+  /** Batch numbers, unique in this sink for ever; gaps are harmless. */
+  reserveBatches(count: number): Promise<bigint[]>;
+  /**
+   * Starts a transaction on the target. With `replace` the first thing done is to remove the table's rows and this
+   * pipeline's other checkpoints; readers see the old rows until commit.
+   */
+  begin(target: Target, options?: { readonly replace?: boolean }): Promise<Unit>;
+  readonly records: SinkRecords;
+  /** Reads with SQL in the place's own dialect; refuses to write where the place can tell. */
+  query(sql: string): AsyncIterable<readonly EngineRow[]>;
+  classify(error: unknown): FailureKind;
+  /** The client's own error as one with a code, without secrets. */
+  explain(error: unknown): Error;
+  close(): Promise<void>;
+}
