@@ -1,4 +1,4 @@
-// Compiles src into dist: JavaScript, source maps and declarations.
+// Compiles src into dist: JavaScript and declarations, file by file.
 //
 //   npm run build      checks types and fails on the first error
 //   npm run prepare    (also part of `npm ci`) emits without checking: an error of types is the business of
