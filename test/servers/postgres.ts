@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { Client } from "pg";
 import { enterable, freePort, HOST, inFolder, type User, unprivileged } from "./place.ts";
 import { entries, findProgram, ServiceMissing } from "./program.ts";
-import { foreignServer, givenUrl, type RestartableServer, serve } from "./server.ts";
+import { foreignServer, givenUrl, type RestartableServer, type Server, serve } from "./server.ts";
 
 export interface PostgresOptions {
   /** Keep what was committed through a power cut, as a real server does; off, tests run faster. Default: off. */
@@ -33,7 +33,7 @@ function systemFolder(): string | undefined {
 }
 
 /** Debian keeps the server's programs off PATH, one folder per major version. The newest is the first. */
-function versionFolders(): string[] {
+export function versionFolders(): string[] {
   const root = "/usr/lib/postgresql";
   const versions = entries(root).sort((a, b) => Number(b) - Number(a));
   return versions.map((version) => join(root, version, "bin"));
@@ -115,7 +115,7 @@ function settingsOf(port: number, folder: string, options: PostgresOptions): Rec
 }
 
 /** What a test would do first: connect, log in, ask. Answers the server's version. */
-export async function askPostgres(url: string): Promise<string> {
+export async function askPostgres({ url }: Pick<Server, "url">): Promise<string> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
   client.on("error", () => {}); // The server may go away while we hold on; the query tells.
   await client.connect();
@@ -151,7 +151,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Rest
       args: ["-D", join(folder, "data"), ...settings.flatMap(([name, value]) => ["-c", `${name}=${value}`])],
       env: environment(binaries),
       user,
-      ask: () => askPostgres(url),
+      ask: () => askPostgres({ url }),
       stopSignal: "SIGINT", // The fast shutdown: it ends sessions instead of waiting for them.
     });
   });

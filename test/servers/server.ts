@@ -37,6 +37,8 @@ export interface Recipe {
   ask: () => Promise<unknown>;
   /** What asks this program to shut down in good order. */
   stopSignal?: NodeJS.Signals;
+  /** Send it to the whole process group: for programs that do not pass it on. */
+  stopGroup?: boolean;
   startMs?: number;
 }
 
@@ -123,7 +125,7 @@ class OwnServer implements RestartableServer {
   async halt(): Promise<void> {
     await this.#end((pid) => {
       const tree = treeOf(pid);
-      signal(pid, this.#recipe.stopSignal ?? "SIGTERM");
+      signal(this.#recipe.stopGroup === true ? -pid : pid, this.#recipe.stopSignal ?? "SIGTERM");
       return tree;
     });
   }
@@ -160,9 +162,12 @@ export async function serve(recipe: Recipe): Promise<RestartableServer> {
   return server;
 }
 
+/** Variables named after the URL's scheme where a service is named after its program. */
+const SCHEMES: Record<string, string> = { mariadb: "mysql", ssh: "sftp" };
+
 /** The environment variable that names a server to test against instead of a private one. */
 export function urlVariable(service: string): string {
-  return `MILLRACE_TEST_${service.toUpperCase()}_URL`;
+  return `MILLRACE_TEST_${(SCHEMES[service] ?? service).toUpperCase()}_URL`;
 }
 
 export function givenUrl(service: string): string | undefined {

@@ -1,0 +1,3 @@
+export async function checkServices() {
+  return true;
+}
