@@ -1,3 +1,4 @@
+import { availableFtp } from "../../test/servers/ftp.ts";
 import { findProgram } from "../../test/servers/program.ts";
 import { versionFolders } from "../../test/servers/postgres.ts";
 import { rabbitmqFolder } from "../../test/servers/rabbitmq.ts";
@@ -22,6 +23,11 @@ async function findSsh(): Promise<Found | undefined> {
   return where === undefined || client === undefined ? undefined : { where, version: client.version };
 }
 
+/** Without its module the server is of no use to us. */
+async function findFtp(): Promise<Found | undefined> {
+  return availableFtp() ? findVersion("proftpd", "--version") : undefined;
+}
+
 export const services: Service[] = [
   packaged("postgres", ["postgresql"], () => findVersion("postgres", "--version", versionFolders())),
   packaged("mariadb", ["mariadb-server"], () => findVersion("mariadbd", "--version")),
@@ -29,7 +35,7 @@ export const services: Service[] = [
   packaged("rabbitmq", ["rabbitmq-server"], findRabbitmq),
   packaged("nats", ["nats-server"], () => findVersion("nats-server", "--version")),
   kafka,
-  packaged("ftp", ["proftpd-core"], () => findVersion("proftpd", "--version")),
+  packaged("ftp", ["proftpd-core", "proftpd-mod-vroot"], findFtp),
   packaged("ssh", ["openssh-server", "openssh-client"], findSsh),
   mongo,
   s3,

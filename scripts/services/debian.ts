@@ -30,8 +30,15 @@ async function withoutDaemons<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
-function initScripts(): string[] {
-  return DAEMONS.filter((name) => existsSync(`/etc/init.d/${name}`));
+function daemonsHere(): string[] {
+  const places = (name: string) => [`/etc/init.d/${name}`, `/lib/systemd/system/${name}.service`];
+  return DAEMONS.filter((name) => places(name).some((path) => existsSync(path)));
+}
+
+/** From the next boot on. Either tool works without a running init system, and systemctl knows what the other does. */
+async function disableAtBoot(name: string): Promise<void> {
+  if (findProgram("systemctl") !== undefined) await run("systemctl", ["disable", name]);
+  else if (existsSync(`/etc/init.d/${name}`)) await run("update-rc.d", [name, "disable"]);
 }
 
 async function aptInstall(packages: string[]): Promise<void> {
@@ -57,13 +64,11 @@ export async function installPackages(packages: string[]): Promise<Map<string, E
   const checks = await Promise.all(packages.map(installed));
   const missing = packages.filter((_, index) => !checks[index]);
   if (missing.length === 0) return new Map();
-  const before = new Set(initScripts());
+  const before = new Set(daemonsHere());
   const failures = await withoutDaemons(async () => {
     await run("apt-get", ["update", "--quiet"]).catch(() => {}); // An older list may do; the install tells.
     return installTogetherOrAlone(missing);
   });
-  for (const name of initScripts()) {
-    if (!before.has(name)) await run("update-rc.d", [name, "disable"]);
-  }
+  for (const name of daemonsHere()) if (!before.has(name)) await disableAtBoot(name);
   return failures;
 }

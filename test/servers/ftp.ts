@@ -3,7 +3,7 @@ import { chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { freePort, HOST, inFolder, type User, unprivileged } from "./place.ts";
-import { findProgram, needProgram } from "./program.ts";
+import { entries, findProgram, needProgram, ServiceMissing } from "./program.ts";
 import { foreignServer, givenUrl, type RestartableServer, type Server, serve } from "./server.ts";
 import { Wire } from "./wire.ts";
 
@@ -19,6 +19,7 @@ export interface FtpServer extends RestartableServer {
 
 const SERVICE = "ftp";
 const PROGRAM = "proftpd";
+const MODULES = "/usr/lib/proftpd";
 const OWNER = "millrace";
 /** The password `millrace`, as the password file wants it. */
 const HASH =
@@ -32,8 +33,8 @@ function account(user: User | undefined): User {
 }
 
 /** The module shows a folder as `/` without the rights of root that chroot asks for. */
-function configuration(port: number, folder: string, { name, gid }: User, settings = ""): string {
-  return `ModulePath /usr/lib/proftpd
+function configuration(port: number, folder: string, { name }: User, settings = ""): string {
+  return `ModulePath ${MODULES}
 LoadModule mod_vroot.c
 VRootEngine on
 DefaultRoot ~
@@ -95,12 +96,13 @@ export async function askFtp({ url }: Pick<Server, "url">): Promise<string> {
 }
 
 export function availableFtp(): boolean {
-  return findProgram(PROGRAM) !== undefined;
+  return findProgram(PROGRAM) !== undefined && entries(MODULES).includes("mod_vroot.so");
 }
 
 export async function startFtp(options: FtpOptions = {}): Promise<FtpServer> {
   const given = givenUrl(SERVICE);
   if (given !== undefined) return { ...foreignServer(SERVICE, given), files: "" };
+  if (!availableFtp()) throw new ServiceMissing(SERVICE, `${PROGRAM} with mod_vroot`);
   const program = needProgram(SERVICE, PROGRAM);
   const as = account(unprivileged("nobody"));
   return inFolder(SERVICE, as, async (folder) => {

@@ -7,14 +7,19 @@ interface Row {
   group: number;
 }
 
-/** The living processes. Zombies are left out: they hold no port and no file, and wait only to be collected. */
+/** A zombie waits only to be collected and holds nothing, unless some of its threads are still ending ("Zl"). */
+function dead(state = ""): boolean {
+  return state.startsWith("Z") && !state.includes("l");
+}
+
+/** The living processes. */
 function processes(): Row[] {
   const table = execFileSync("ps", ["-A", "-o", "pid=,ppid=,pgid=,stat="], { encoding: "utf8" });
   return table
     .trim()
     .split("\n")
     .map((line) => line.trim().split(/\s+/))
-    .filter(([, , , state]) => !state?.startsWith("Z"))
+    .filter(([, , , state]) => !dead(state))
     .map(([pid, parent, group]) => ({ pid: Number(pid), parent: Number(parent), group: Number(group) }));
 }
 
