@@ -106,8 +106,8 @@ function validateName(table: string, kind: "table" | "column", name: string): vo
   if (name === "" || name.includes("\0") || [...name].length > limit.identifierChars) {
     throw invalid(table, `${JSON.stringify(name)} cannot be the name of a ${kind}`, `Use 1 to ${limit.identifierChars} characters, none of them NUL.`);
   }
-  if (kind === "column" && name.toLowerCase() === lineageColumn) {
-    throw invalid(table, `the column name ${lineageColumn} is kept for lineage`, "Rename the column.");
+  if (kind === "column" && name.toLowerCase().startsWith(lineageColumn)) {
+    throw invalid(table, `column names that start with ${lineageColumn} are kept for Millrace`, "Rename the column.");
   }
 }
 

@@ -35,13 +35,13 @@ export class Engine implements EngineHost {
       // Scratch files are rewritten under one name; a cached copy would be another batch.
       enable_external_file_cache: "false",
       autoinstall_known_extensions: "false",
-      TimeZone: "UTC",
     });
     return new Engine(instance, spillFolder);
   }
 
   async connect(): Promise<Connection> {
     const duckdb = await this.#instance.connect();
+    await duckdb.run("set TimeZone = 'UTC'");
     const connection = new Connection(duckdb, () => this.#open.delete(connection));
     this.#open.add(connection);
     return connection;
@@ -50,6 +50,11 @@ export class Engine implements EngineHost {
   uniqueName(prefix: string): string {
     this.#names += 1;
     return `${prefix}_${this.#names}`;
+  }
+
+  /** A name for a table of the engine, good on every connection whatever database it uses. */
+  tableName(prefix: string): string {
+    return `memory.main.${this.uniqueName(prefix)}`;
   }
 
   /** Ends all connections and removes what was spilled. */

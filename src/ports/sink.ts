@@ -1,5 +1,4 @@
 import type { Checkpoint, Claim, Position } from "../core/checkpoint.ts";
-import type { Contract } from "../core/contract.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { Mode } from "../core/pipeline.ts";
@@ -17,6 +16,8 @@ export interface SinkFacts {
   /** One sentence: how rows and position move together. */
   readonly how: string;
   readonly modes: readonly Mode[];
+  /** What `Unit.write` asks of a batch's rows: `csv()`, or the relation by `select`, `objects` and `write`. */
+  readonly takes: "csv" | "relation";
   /** Units of one process that may be open at the same time. */
   readonly unitsMax: number;
   /** Whether one unit may hold many batches (`atomic`, `replace`). */

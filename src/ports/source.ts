@@ -47,7 +47,12 @@ export type RecordText =
       /** False when no byte of `text` is the quote character: a record is then a line. */
       readonly quoted: boolean;
     }
-  | { readonly kind: "json"; readonly text: Uint8Array }
+  | {
+      readonly kind: "json";
+      readonly text: Uint8Array;
+      /** Fields that the contract lacks are dropped instead of making the record a reject. */
+      readonly ignoreExtra?: boolean;
+    }
   | { readonly kind: "query"; readonly sql: string };
 
 /** Consecutive records of one lane. */

@@ -1,0 +1,279 @@
+import type { Contract } from "../core/contract.ts";
+import { MillraceError } from "../core/error.ts";
+import { quoteIdentifier } from "../core/identifier.ts";
+import { limit } from "../core/limit.ts";
+import { lineageColumn, lineageRecordBits } from "../core/lineage.ts";
+import type { Step } from "../core/pipeline.ts";
+import type { Reason, Reject } from "../core/reject.ts";
+import type { Rows, SinkColumn } from "../ports/rows.ts";
+import type { RawBatch } from "../ports/source.ts";
+import { type BadRecord, badRecords, type Check, compileCheck } from "./checked.ts";
+import type { Connection } from "./connection.ts";
+import type { Engine } from "./engine.ts";
+import { passesThrough, passThroughCsv } from "./pass-through.ts";
+import { rowColumn, type SourceSql, sourceSql } from "./source-sql.ts";
+import { applyStep, type Flow, type StepFailure } from "./steps.ts";
+import { tableRows } from "./table-rows.ts";
+
+/** What every batch of a lane goes through. */
+export interface BatchPlan {
+  readonly contract: Contract;
+  readonly steps: readonly Step[];
+  /** Whether rows carry `_millrace`. */
+  readonly lineage: boolean;
+  /** What the sink takes: see `SinkFacts.takes`. */
+  readonly takes: "csv" | "relation";
+}
+
+/** A batch checked and transformed: good rows, and every other record accounted for. */
+export interface CheckedBatch {
+  readonly rows: Rows;
+  /** Malformed records and those that failed the contract or a step, in record order. */
+  readonly rejects: readonly Reject[];
+  readonly filtered: number;
+  /** The reject of a row that the sink refused. */
+  refuse(row: number, reason: Reason): Reject;
+  /** Frees what the engine holds of the batch. Safe to call twice. */
+  release(): Promise<void>;
+}
+
+/** Checks the batches of one lane, one at a time or several at once, on a connection of its own. */
+export class BatchChecker {
+  readonly #engine: Engine;
+  readonly #connection: Connection;
+  readonly #plan: BatchPlan;
+  readonly #check: Check;
+
+  private constructor(engine: Engine, connection: Connection, plan: BatchPlan) {
+    this.#engine = engine;
+    this.#connection = connection;
+    this.#plan = plan;
+    this.#check = compileCheck(plan.contract);
+  }
+
+  static async open(engine: Engine, plan: BatchPlan): Promise<BatchChecker> {
+    return new BatchChecker(engine, await engine.connect(), plan);
+  }
+
+  /** `batch` is the number reserved for it, which lineage needs. */
+  async check(raw: RawBatch, batch: bigint): Promise<CheckedBatch> {
+    const source = await sourceSql(raw.records, this.#plan.contract, this.#connection);
+    const work = new BatchWork(this.#engine, this.#connection, this.#plan, this.#check, raw, source, batch);
+    try {
+      return await work.run();
+    } catch (error) {
+      await work.release();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+}
+
+/** One batch on its way through the engine. */
+class BatchWork {
+  readonly #engine: Engine;
+  readonly #connection: Connection;
+  readonly #plan: BatchPlan;
+  readonly #check: Check;
+  readonly #raw: RawBatch;
+  readonly #source: SourceSql;
+  readonly #batch: bigint;
+  readonly #tables: string[] = [];
+  #released: Promise<void> | undefined;
+  #good: Promise<string> | undefined;
+
+  constructor(
+    engine: Engine,
+    connection: Connection,
+    plan: BatchPlan,
+    check: Check,
+    raw: RawBatch,
+    source: SourceSql,
+    batch: bigint,
+  ) {
+    this.#engine = engine;
+    this.#connection = connection;
+    this.#plan = plan;
+    this.#check = check;
+    this.#raw = raw;
+    this.#source = source;
+    this.#batch = batch;
+  }
+
+  async run(): Promise<CheckedBatch> {
+    const { steps, contract } = this.#plan;
+    const columns = Object.entries(contract.columns).map(([name, column]) => ({ name, ...column }));
+    const through = this.#plan.takes === "csv" && steps.length === 0 && !this.#plan.lineage;
+    if (through && passesThrough(this.#raw, columns)) return this.#passThrough(columns);
+    const checked = await this.#materialise();
+    const bad = await badRecords(this.#connection, this.#check, checked);
+    return steps.length === 0 ? this.#plain(columns, bad) : this.#stepped(columns, bad);
+  }
+
+  /** Bad records are found in one pass that keeps nothing; the table is made only if the sink asks for more than CSV. */
+  async #passThrough(columns: readonly SinkColumn[]): Promise<CheckedBatch> {
+    const bad = await badRecords(this.#connection, this.#check, `(${this.#check.checkedSql(this.#source.sql)})`);
+    const indexes = bad.map(({ index }) => index);
+    const rows = this.#goodRows(columns, indexes);
+    return this.#checkedBatch(
+      { ...rows, csv: async () => passThroughCsv(this.#raw, indexes) },
+      await this.#rejectsOf(bad),
+      0,
+    );
+  }
+
+  async #plain(columns: readonly SinkColumn[], bad: readonly BadRecord[]): Promise<CheckedBatch> {
+    const rows = this.#goodRows(columns, bad.map(({ index }) => index));
+    return this.#checkedBatch(rows, await this.#rejectsOf(bad), 0);
+  }
+
+  async #stepped(columns: readonly SinkColumn[], bad: readonly BadRecord[]): Promise<CheckedBatch> {
+    let flow: Flow = await this.#firstFlow(columns, bad);
+    const good = flow.count;
+    const failures: StepFailure[] = [];
+    for (const step of this.#plan.steps) {
+      const result = await applyStep(step, flow, this.#engine, this.#connection);
+      this.#tables.push(result.flow.table);
+      failures.push(...result.failures);
+      flow = result.flow;
+    }
+    const records = await this.#recordsOf(flow);
+    const lineage = this.#plan.lineage ? [`${this.#lineageSql(lineageColumn)} as ${lineageColumn}`] : [];
+    const names = [...flow.columns.map((column) => quoteIdentifier(column.name)), ...lineage].join(", ");
+    const rows = tableRows({
+      connection: this.#connection,
+      sql: async () => `select ${names} from ${flow.table}`,
+      columns: this.#sinkColumns(flow.columns),
+      count: flow.count,
+      recordOf: (row) => records[row] ?? -1,
+    });
+    const rejects = [...(await this.#rejectsOf(bad)), ...(await this.#rejectsOfSteps(failures))];
+    return this.#checkedBatch(rows, inOrder(rejects), good - failures.length - flow.count);
+  }
+
+  async #firstFlow(columns: readonly SinkColumn[], bad: readonly BadRecord[]): Promise<Flow> {
+    const table = this.#engine.tableName("flow");
+    const names = columns.map((column) => quoteIdentifier(column.name)).join(", ");
+    const sql = `select ${names}, ${rowColumn} as ${lineageColumn} from ${await this.#materialise()} where ${this.#check.goodSql}`;
+    await this.#connection.run(`create table ${table} as ${sql}`);
+    this.#tables.push(table);
+    return { table, columns, count: this.#raw.count - bad.length };
+  }
+
+  /** Indexes of the well-formed records that the rows came from; -1 where a step lost the trace. */
+  async #recordsOf(flow: Flow): Promise<Int32Array> {
+    const records = new Int32Array(flow.count).fill(-1);
+    let row = 0;
+    for await (const piece of this.#connection.stream(`select ${lineageColumn} as record from ${flow.table}`)) {
+      for (const { record } of piece) {
+        if (record !== null && record !== undefined) records[row] = Number(record);
+        row += 1;
+      }
+    }
+    return records;
+  }
+
+  #goodRows(columns: readonly SinkColumn[], bad: readonly number[]): Rows {
+    const lineage = this.#plan.lineage ? [`${this.#lineageSql(rowColumn)} as ${lineageColumn}`] : [];
+    const names = [...columns.map((column) => quoteIdentifier(column.name)), ...lineage].join(", ");
+    return tableRows({
+      connection: this.#connection,
+      sql: async () => `select ${names} from ${await this.#materialise()} where ${this.#check.goodSql}`,
+      columns: this.#sinkColumns(columns),
+      count: this.#raw.count - bad.length,
+      recordOf: (row) => goodIndex(row, bad),
+    });
+  }
+
+  #sinkColumns(columns: readonly SinkColumn[]): readonly SinkColumn[] {
+    return this.#plan.lineage ? [...columns, { name: lineageColumn, type: "bigint", nullable: true }] : columns;
+  }
+
+  /** `_millrace` from an SQL expression of the index among well-formed records. */
+  #lineageSql(index: string): string {
+    const base = this.#batch << BigInt(lineageRecordBits);
+    const malformed = this.#raw.malformed.map((reject) => reject.record).sort((a, b) => a - b);
+    if (malformed.length === 0) return `(${base} + ${index})::bigint`;
+    // The n-th malformed record shifts all well-formed records from index record - n on.
+    const shifts = malformed.map((record, n) => record - n).join(", ");
+    return `(${base} + ${index} + len(list_filter([${shifts}], s -> s <= ${index})))::bigint`;
+  }
+
+  /** The table of all checked records, made once. */
+  #materialise(): Promise<string> {
+    this.#good ??= (async () => {
+      const table = this.#engine.tableName("batch");
+      await this.#connection.run(`create table ${table} as ${this.#check.checkedSql(this.#source.sql)}`);
+      this.#tables.push(table);
+      return table;
+    })();
+    return this.#good;
+  }
+
+  #checkedBatch(rows: Rows, rejects: readonly Reject[], filtered: number): CheckedBatch {
+    const known = { ...rows, recordOf: (row: number) => this.#recordNumber(rows.recordOf(row)) };
+    return {
+      rows: known,
+      rejects,
+      filtered,
+      refuse: (row, reason) => this.#reject(rows.recordOf(row), [reason]),
+      release: () => this.release(),
+    };
+  }
+
+  #recordNumber(index: number): number {
+    return index < 0 ? index : this.#raw.recordOf(index);
+  }
+
+  async #rejectsOf(bad: readonly BadRecord[]): Promise<Reject[]> {
+    return inOrder([...this.#raw.malformed, ...bad.map(({ index, reasons }) => this.#reject(index, reasons))]);
+  }
+
+  async #rejectsOfSteps(failures: readonly StepFailure[]): Promise<Reject[]> {
+    return failures.map(({ record, reasons }) => this.#reject(record, reasons));
+  }
+
+  #reject(index: number, reasons: readonly Reason[]): Reject {
+    if (index < 0) throw untraceable(reasons);
+    const { bytes, line, offset } = this.#raw.at(index);
+    const truncated = bytes.byteLength > limit.rejectBytes;
+    // A copy: the batch's own bytes are reused once it is released.
+    const kept = Uint8Array.from(truncated ? bytes.subarray(0, limit.rejectBytes) : bytes);
+    return { record: this.#raw.recordOf(index), line, offset, bytes: kept, truncated, reasons };
+  }
+
+  release(): Promise<void> {
+    this.#released ??= (async () => {
+      await this.#good?.catch(() => undefined); // its own caller was told
+      for (const table of this.#tables) await this.#connection.run(`drop table if exists ${table}`);
+      await this.#source.dispose();
+    })();
+    return this.#released;
+  }
+}
+
+/** The index of the `row`-th record that is not among the ascending `bad` indexes. */
+function goodIndex(row: number, bad: readonly number[]): number {
+  let low = 0;
+  let high = bad.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((bad[middle] ?? 0) - middle <= row) low = middle + 1;
+    else high = middle;
+  }
+  return row + low;
+}
+
+function untraceable(reasons: readonly Reason[]): MillraceError {
+  const why = reasons.map((reason) => reason.message).join("; ");
+  return new MillraceError("STEP_FAILED", `The sink refused a row that cannot be traced to its record: ${why}`, {
+    remedy: `Let the SQL steps hand the column ${lineageColumn} on (select * does), so that the record can become a reject.`,
+  });
+}
+
+function inOrder(rejects: readonly Reject[]): Reject[] {
+  return [...rejects].sort((a, b) => a.record - b.record);
+}

@@ -1,0 +1,111 @@
+import type { Contract } from "../core/contract.ts";
+import { quoteIdentifier, quoteLiteral } from "../core/identifier.ts";
+import type { EngineConnection } from "../ports/engine.ts";
+import type { RecordText } from "../ports/source.ts";
+import { type Scratch, scratchFile } from "./scratch.ts";
+
+/** Names of the engine's own columns: contracts cannot have columns that start with `_millrace`. */
+export const rowColumn = "_millrace_row";
+export const faultColumn = "_millrace_fault";
+export const textColumn = (index: number): string => `_millrace_text_${index}`;
+
+/** A batch's records as text, readable by SQL. */
+export interface SourceSql {
+  /**
+   * A SELECT yielding, in record order, `rowColumn` (bigint from 0), one text column for each of the contract's
+   * columns, and `faultColumn`: null, or what is wrong with the record as a whole.
+   */
+  readonly sql: string;
+  dispose(): Promise<void>;
+}
+
+/** Puts the records where the engine reads them. The caller disposes of the result. */
+export async function sourceSql(records: RecordText, contract: Contract, connection: EngineConnection): Promise<SourceSql> {
+  const names = Object.keys(contract.columns);
+  switch (records.kind) {
+    case "delimited":
+      return scratched(records.text, (path) => delimitedSql(records, names, path));
+    case "json": {
+      const separator = unusedByte(records.text);
+      return scratched(records.text, (path) => jsonSql(names, readLines(path, separator, records.text.byteLength), records.ignoreExtra === true));
+    }
+    case "query":
+      return { sql: await querySql(records.sql, names, connection), dispose: async () => {} };
+  }
+}
+
+async function scratched(text: Uint8Array, sql: (path: string) => string): Promise<SourceSql> {
+  const scratch: Scratch = await scratchFile(text);
+  return { sql: sql(scratch.path), dispose: () => scratch.dispose() };
+}
+
+const numbered = `row_number() over () - 1 as ${rowColumn}`;
+
+function delimitedSql(
+  records: Extract<RecordText, { kind: "delimited" }>,
+  names: readonly string[],
+  path: string,
+): string {
+  const fields = records.columns.map((_, field) => `${quoteLiteral(`f${field}`)}: 'VARCHAR'`).join(", ");
+  const quote = records.quoted ? quoteLiteral(records.quote) : "''";
+  const nulls = records.nullText === undefined ? "''" : `['', ${quoteLiteral(records.nullText)}]`;
+  const read = `read_csv(${quoteLiteral(path)}, auto_detect = false, header = false, delim = ${quoteLiteral(records.delimiter)}, quote = ${quote}, escape = ${quote}, columns = {${fields}}, nullstr = ${nulls}, allow_quoted_nulls = false, ${sizes(records.text.byteLength)})`;
+  const columns = names.map((name, index) => {
+    const field = records.columns.indexOf(name);
+    return `${field < 0 ? "null::varchar" : `f${field}`} as ${textColumn(index)}`;
+  });
+  return `select ${[numbered, ...columns, `null::varchar as ${faultColumn}`].join(", ")} from ${read}`;
+}
+
+/** DuckDB's bound on a line and its read buffer, made to fit the batch: a record may be as long as the batch. */
+function sizes(textBytes: number): string {
+  const lineBytes = textBytes + 16;
+  return `max_line_size = ${lineBytes}, buffer_size = ${Math.max(lineBytes, 64 * 1024)}`;
+}
+
+/** Whole lines as one text column. JSON texts hold no raw control character, so one of them can part nothing. */
+function readLines(path: string, separator: string, textBytes: number): string {
+  return `read_csv(${quoteLiteral(path)}, auto_detect = false, header = false, delim = ${quoteLiteral(separator)}, quote = '', escape = '', columns = {'line': 'VARCHAR'}, nullstr = ${quoteLiteral(separator)}, ${sizes(textBytes)})`;
+}
+
+function unusedByte(text: Uint8Array): string {
+  for (let byte = 1; byte < 32; byte += 1) {
+    if (byte !== 9 && byte !== 10 && byte !== 13 && !text.includes(byte)) return String.fromCharCode(byte);
+  }
+  return "\u007f";
+}
+
+/**
+ * The contract's columns out of one JSON object per line. A key that the contract does not know is a fault: it would
+ * be lost without a word.
+ */
+function jsonSql(names: readonly string[], lines: string, ignoreExtra: boolean): string {
+  const pointers = names.map((name) => quoteLiteral(`/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`));
+  const known = `[${names.map(quoteLiteral).join(", ")}]`;
+  const extra = `when not list_has_all(${known}, json_keys(line)) then 'has fields that the contract lacks: ' || array_to_string(list_filter(json_keys(line), k -> not list_contains(${known}, k)), ', ')`;
+  const fault = `case when not json_valid(line) then 'is not valid JSON' when json_type(line) <> 'OBJECT' then 'is not a JSON object but ' || lower(json_type(line)) ${ignoreExtra ? "" : extra} end`;
+  const columns = names.map((_, index) => `fields[${index + 1}] as ${textColumn(index)}`);
+  const parsed = `select ${numbered}, line, ${fault} as ${faultColumn} from ${lines}`;
+  const fields = `case when ${faultColumn} is null then json_extract_string(line, [${pointers.join(", ")}]) end as fields`;
+  return `select ${rowColumn}, ${[...columns, faultColumn].join(", ")} from (select *, ${fields} from (${parsed}))`;
+}
+
+/** Typed columns as text, so that one set of rules serves. A whole number kept as a double is still a whole number. */
+async function querySql(sql: string, names: readonly string[], connection: EngineConnection): Promise<string> {
+  const types = new Map<string, string>();
+  for (const row of await connection.all(`describe ${sql}`)) {
+    types.set(String(row["column_name"]).toLowerCase(), String(row["column_type"]));
+  }
+  const columns = names.map((name, index) => `${asText(name, types.get(name.toLowerCase()))} as ${textColumn(index)}`);
+  return `select ${[numbered, ...columns, `null::varchar as ${faultColumn}`].join(", ")} from (${sql})`;
+}
+
+function asText(name: string, type: string | undefined): string {
+  if (type === undefined) return "null::varchar";
+  const column = quoteIdentifier(name);
+  if (type === "DOUBLE" || type === "FLOAT") {
+    return `case when ${column} = trunc(${column}) and abs(${column}) < 1e15 then cast(cast(${column} as bigint) as varchar) else cast(${column} as varchar) end`;
+  }
+  if (/^(STRUCT|MAP)|\[\d*\]$/.test(type)) return `cast(to_json(${column}) as varchar)`;
+  return `cast(${column} as varchar)`;
+}
