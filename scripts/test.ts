@@ -15,13 +15,14 @@ import { stripVTControlCharacters } from "node:util";
 interface Count {
   readonly passed: number;
   readonly failed: number;
+  readonly skipped?: number;
 }
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bin = join(root, "node_modules", ".bin");
 
 /** The line our reporter ends with (test/servers/reporter.ts). */
-const countLine = /^(\d+) passed, (\d+) failed\b/;
+const countLine = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/;
 
 async function runStep(name: string, program: string, args: readonly string[]): Promise<Count> {
   const startedMs = Date.now();
@@ -44,7 +45,7 @@ async function runTests(args: readonly string[]): Promise<Count> {
   let count: Count | undefined;
   for await (const line of createInterface({ input: child.stdout, crlfDelay: Infinity })) {
     const found = countLine.exec(stripVTControlCharacters(line));
-    if (found) count = { passed: Number(found[1]), failed: Number(found[2]) };
+    if (found) count = { passed: Number(found[1]), failed: Number(found[2]), skipped: Number(found[3] ?? 0) };
     else console.log(line);
   }
   const code = await finished;
@@ -69,5 +70,7 @@ const counts = [
 ];
 const passed = counts.reduce((sum, count) => sum + count.passed, 0);
 const failed = counts.reduce((sum, count) => sum + count.failed, 0);
+const skipped = counts.reduce((sum, count) => sum + (count.skipped ?? 0), 0);
+if (skipped > 0) console.log(`${skipped} skipped`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
