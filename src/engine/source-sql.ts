@@ -26,8 +26,8 @@ export async function sourceSql(records: RecordText, contract: Contract, connect
     case "delimited":
       return scratched(records.text, (path) => delimitedSql(records, names, path));
     case "json": {
-      const separator = unusedByte(records.text);
-      return scratched(records.text, (path) => jsonSql(names, readLines(path, separator, records.text.byteLength), records.ignoreExtra === true));
+      const lines = await jsonLines(records.text);
+      return { ...lines, sql: jsonSql(names, lines.sql, records.ignoreExtra === true) };
     }
     case "query":
       return { sql: await querySql(records.sql, names, connection), dispose: async () => {} };
@@ -61,6 +61,12 @@ function delimitedSql(
 function sizes(textBytes: number): string {
   const lineBytes = textBytes + 16;
   return `max_line_size = ${lineBytes}, buffer_size = ${Math.max(lineBytes, 64 * 1024)}`;
+}
+
+/** A relation of one text column, `line`: the lines of the text, in order. The caller disposes of it. */
+export function jsonLines(text: Uint8Array): Promise<SourceSql> {
+  const separator = unusedByte(text);
+  return scratched(text, (path) => readLines(path, separator, text.byteLength));
 }
 
 /** Whole lines as one text column. JSON texts hold no raw control character, so one of them can part nothing. */

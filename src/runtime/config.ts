@@ -1,0 +1,107 @@
+import { glob, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { MillraceError } from "../core/error.ts";
+import { isPipeline, type Pipeline } from "../core/pipeline.ts";
+import { importModule, loadPipelines } from "./modules.ts";
+
+/** What `millrace.config.ts` says. Everything has a default; options of the command line win. */
+export interface Config {
+  /** Pipelines, or globs of the modules that export them, relative to the configuration file. Default `pipelines/*.ts`. */
+  readonly pipelines?: readonly (Pipeline | string)[];
+  /** Memory budget of the whole process: `"512MB"`, `"2GB"`, or bytes. */
+  readonly memory?: string | number;
+  /** Schema of the tables that Millrace keeps in a database. */
+  readonly stateSchema?: string;
+}
+
+/** Types the configuration: `export default config({ … })`. */
+export function config(settings: Config): Config {
+  return settings;
+}
+
+export interface LoadedConfig extends Config {
+  /** The configuration file, or undefined when there is none and defaults hold. */
+  readonly file: string | undefined;
+  readonly folder: string;
+}
+
+const names = ["millrace.config.ts", "millrace.config.mts", "millrace.config.js", "millrace.config.mjs"];
+const fields: readonly (keyof Config)[] = ["pipelines", "memory", "stateSchema"];
+
+/** Finds and loads the configuration: `path`, else a `millrace.config.*` in `folder`. */
+export async function loadConfig(folder: string, path?: string): Promise<LoadedConfig> {
+  const file = path === undefined ? await findConfig(folder) : resolve(folder, path);
+  if (file === undefined) return { file: undefined, folder };
+  const { default: settings } = await importModule(file, "CONFIG_INVALID");
+  return { ...parseConfig(settings, file), file, folder: dirname(file) };
+}
+
+async function findConfig(folder: string): Promise<string | undefined> {
+  for (const name of names) {
+    const file = join(folder, name);
+    if ((await stat(file).catch(() => undefined))?.isFile() === true) return file;
+  }
+  return undefined;
+}
+
+function parseConfig(value: unknown, file: string): Config {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw mistake(file, "it has no default export of settings");
+  }
+  const unknown = Object.keys(value).find((name) => !fields.includes(name as keyof Config));
+  if (unknown !== undefined) throw mistake(file, `it has the unknown setting "${unknown}"; settings are ${fields.join(", ")}`);
+  const { pipelines, memory, stateSchema } = value as Record<keyof Config, unknown>;
+  const isEntry = (entry: unknown): boolean => typeof entry === "string" || isPipeline(entry);
+  if (pipelines !== undefined && !(Array.isArray(pipelines) && pipelines.every(isEntry))) {
+    throw mistake(file, '"pipelines" is not a list of pipelines and globs');
+  }
+  if (memory !== undefined && typeof memory !== "string" && typeof memory !== "number") {
+    throw mistake(file, '"memory" is neither a number of bytes nor text such as "512MB"');
+  }
+  if (stateSchema !== undefined && typeof stateSchema !== "string") throw mistake(file, '"stateSchema" is not text');
+  return value as Config;
+}
+
+/** All pipelines of a configuration. Throws PIPELINE_INVALID when two have one name, as they would share positions. */
+export async function pipelinesOf(loaded: LoadedConfig): Promise<Pipeline[]> {
+  const found: Pipeline[] = [];
+  for (const entry of loaded.pipelines ?? ["pipelines/*.{ts,mts,js,mjs}"]) {
+    if (typeof entry !== "string") found.push(entry);
+    else for (const path of await matching(entry, loaded.folder)) found.push(...(await loadPipelines(path)));
+  }
+  const stateSchema = loaded.stateSchema;
+  const all = stateSchema === undefined ? found : found.map((one) => ({ ...one, sink: { stateSchema, ...one.sink } }));
+  const twin = all.find((one, index) => all.findIndex((other) => other.name === one.name) !== index);
+  if (twin === undefined) return all;
+  throw new MillraceError("PIPELINE_INVALID", `Two pipelines have the name "${twin.name}"`, {
+    remedy: "Positions are kept by name: give each its own.",
+  });
+}
+
+async function matching(pattern: string, folder: string): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const path of glob(pattern, { cwd: folder })) paths.push(join(folder, path));
+  return paths.sort();
+}
+
+function mistake(file: string, what: string): MillraceError {
+  return new MillraceError("CONFIG_INVALID", `The configuration has a mistake: ${what}`, {
+    remedy: 'It looks like: import { config } from "millrace"; export default config({ memory: "512MB" });',
+    at: { source: file },
+  });
+}
+
+const units: Readonly<Record<string, number>> = { "": 1, B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 };
+
+/** Bytes of `"512MB"`, `"2GB"`, `"1000000"` or a number; 1 MB is 2^20 bytes. */
+export function parseBytes(value: string | number): number {
+  if (typeof value === "number") return value;
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([KMG]?)i?(B?)\s*$/i.exec(value);
+  const unit = match === null ? undefined : units[`${match[2]?.toUpperCase() ?? ""}${match[2] === "" ? "" : "B"}`];
+  if (match === null || unit === undefined) {
+    throw new MillraceError("USAGE", `${JSON.stringify(value)} is not an amount of memory`, {
+      remedy: "Write it as 512MB or 2GB.",
+    });
+  }
+  return Math.floor(Number(match[1]) * unit);
+}
