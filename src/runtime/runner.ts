@@ -25,13 +25,17 @@ export interface RunOptions {
   readonly patienceMs: number;
 }
 
-/** A pipeline with its contract known and its ends opened (but not connected). */
-export interface OpenPipeline {
+/** A pipeline with its contract known and its sink opened (but not connected). */
+export interface OpenSinkPipeline {
   readonly pipeline: Pipeline & { readonly contract: Contract };
-  readonly source: Source;
   readonly sink: Sink;
   readonly engine: Engine;
   readonly context: AdapterContext;
+}
+
+/** The same with its source. */
+export interface OpenPipeline extends OpenSinkPipeline {
+  readonly source: Source;
 }
 
 /** The mode that a pipeline's options and contract come to. */
@@ -45,7 +49,7 @@ export function versionOf(pipeline: Pipeline): string {
 }
 
 /** The table that the pipeline writes to, its columns as they stand behind the last step. */
-export async function targetOf(open: OpenPipeline): Promise<Target> {
+export async function targetOf(open: OpenSinkPipeline): Promise<Target> {
   const { pipeline, engine } = open;
   return {
     pipeline: pipeline.name,

@@ -1,0 +1,43 @@
+import { limit } from "../core/limit.ts";
+import type { Pipeline } from "../core/pipeline.ts";
+import type { OnEvent, RunSummary } from "./events.ts";
+import { runPipeline } from "./runner.ts";
+import { Session } from "./session.ts";
+
+export interface RunSettings {
+  /** Goes on looking for new data until `signal` aborts. */
+  readonly follow?: boolean;
+  /** Aborting it ends the run after the batch at hand. */
+  readonly signal?: AbortSignal;
+  readonly onEvent?: OnEvent;
+  readonly memoryBytes?: number;
+  /** Loads content that was loaded before once more. */
+  readonly again?: boolean;
+  /** How long a sink that is away is waited for; for ever with `follow` unless given. */
+  readonly patienceMs?: number;
+}
+
+/**
+ * Runs a pipeline in this process. What the summary counts is durable in the sink when this resolves. Rejects with a
+ * MillraceError; what was committed before stays, and the next run goes on behind it.
+ */
+export async function run(pipeline: Pipeline, settings: RunSettings = {}): Promise<RunSummary> {
+  const onEvent = settings.onEvent ?? (() => undefined);
+  const follow = settings.follow === true;
+  const session = await Session.open({
+    notice: (text) => onEvent({ event: "notice", text }),
+    parallel: pipeline.source.parallel ?? 1,
+    ...(settings.memoryBytes === undefined ? {} : { memoryBytes: settings.memoryBytes }),
+  });
+  try {
+    const open = await session.pipeline(pipeline, settings.again === true);
+    return await runPipeline(open, {
+      follow,
+      stop: settings.signal ?? new AbortController().signal,
+      onEvent,
+      patienceMs: settings.patienceMs ?? (follow ? Number.POSITIVE_INFINITY : limit.retryTotalMs),
+    });
+  } finally {
+    await session.close();
+  }
+}

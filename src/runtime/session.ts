@@ -1,0 +1,82 @@
+import type { Contract } from "../core/contract.ts";
+import { MillraceError } from "../core/error.ts";
+import { limit } from "../core/limit.ts";
+import type { Pipeline, SinkOptions } from "../core/pipeline.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { AdapterContext } from "../ports/adapter.ts";
+import type { Sink } from "../ports/sink.ts";
+import type { Source } from "../ports/source.ts";
+import { adapterContext } from "./context.ts";
+import { fileSource } from "./file-lanes.ts";
+import { type Budget, budgetOf, openEngine } from "./resources.ts";
+import type { OpenPipeline } from "./runner.ts";
+import { openSink } from "./schemes.ts";
+
+export interface SessionOptions {
+  readonly memoryBytes?: number;
+  /** Lanes that will be read at once: the budget is shared among them. */
+  readonly parallel?: number;
+  readonly notice: (text: string) => void;
+}
+
+/** The engine of this process, and what is opened on it. Closing it closes all of that. */
+export class Session {
+  readonly engine: Engine;
+  readonly budget: Budget;
+  readonly context: AdapterContext;
+  readonly #closing: { close(): Promise<void> }[] = [];
+
+  private constructor(engine: Engine, budget: Budget, notice: (text: string) => void) {
+    this.engine = engine;
+    this.budget = budget;
+    this.context = adapterContext(engine, notice);
+  }
+
+  static async open(options: SessionOptions): Promise<Session> {
+    const budget = budgetOf(options.memoryBytes ?? limit.memoryBytes, options.parallel ?? 1);
+    return new Session(await openEngine(budget), budget, options.notice);
+  }
+
+  /** The sink at `url`; nothing is connected before its `open`. */
+  async sink(url: string, options: SinkOptions = {}): Promise<Sink> {
+    const sink = await openSink(url, options, this.context);
+    this.#closing.push(sink);
+    return sink;
+  }
+
+  /** The source of a pipeline. `contract` is undefined while it is still to be inferred. */
+  source(pipeline: Pipeline, contract: Contract | undefined, again: boolean): Source {
+    // One transaction for a whole file takes its lanes one after another.
+    const whole = pipeline.source.atomic === true || pipeline.sink.mode === "replace";
+    const { parallel: _, ...unsplit } = pipeline.source;
+    const source = fileSource({
+      url: pipeline.from,
+      options: whole ? unsplit : pipeline.source,
+      contract,
+      again,
+      batchBytes: this.budget.batchBytes,
+      context: this.context,
+    });
+    this.#closing.push(source);
+    return source;
+  }
+
+  /** Both ends of a pipeline whose contract is known. */
+  async pipeline(pipeline: Pipeline, again = false): Promise<OpenPipeline> {
+    const { contract } = pipeline;
+    if (contract === undefined) {
+      throw new MillraceError("PIPELINE_INVALID", `The pipeline "${pipeline.name}" has no contract`, {
+        remedy: "Give it one with .check(table(…)).",
+      });
+    }
+    const source = this.source(pipeline, contract, again);
+    const sink = await this.sink(pipeline.to, pipeline.sink);
+    return { pipeline: { ...pipeline, contract }, source, sink, engine: this.engine, context: this.context };
+  }
+
+  /** Closes what was opened, latest first, then the engine. Safe to call twice. */
+  async close(): Promise<void> {
+    for (let next = this.#closing.pop(); next !== undefined; next = this.#closing.pop()) await next.close();
+    await this.engine.close();
+  }
+}

@@ -1,0 +1,94 @@
+import { MillraceError } from "../core/error.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { LedgerEntry } from "../core/ledger.ts";
+import { limit } from "../core/limit.ts";
+import { decodeLineage, encodeLineage } from "../core/lineage.ts";
+import type { StoredReject } from "../core/reject.ts";
+import type { EngineRow } from "../ports/engine.ts";
+import type { Sink } from "../ports/sink.ts";
+
+/** Where a row came from. */
+export interface Trace {
+  readonly source: string;
+  /** 0-based record within the batch; undefined when the row carries no lineage. */
+  readonly record: number | undefined;
+  /** 1-based line on which the record starts. `exact` is false when records of the batch span several lines. */
+  readonly line: { readonly number: number; readonly exact: boolean } | undefined;
+  readonly batch: LedgerEntry;
+  /** Contract and steps that made the row. */
+  readonly definition: JsonObject | undefined;
+}
+
+/** row → file and line, or topic and offset. Throws ROW_UNKNOWN when there is no such row or nothing is known of it. */
+export async function traceRow(sink: Sink, table: string, key: Readonly<Record<string, string>>): Promise<Trace[]> {
+  const values = await sink.records.lineageOf(table, key);
+  if (values.length === 0) {
+    throw new MillraceError("ROW_UNKNOWN", `The table "${table}" has no row with ${shownKey(key)}`, {
+      remedy: "Check the key. If the record was refused it is among the rejects: millrace rejects list.",
+      at: { table },
+    });
+  }
+  const known = values.filter((value) => value !== undefined);
+  if (known.length === 0) {
+    throw new MillraceError("ROW_UNKNOWN", `The row with ${shownKey(key)} carries no lineage`, {
+      remedy: `Load with --lineage (lineage: true) into a table that Millrace creates; it then has the column _millrace. Without it the ledger knows the batches: millrace query URL "select * from millrace_ledger where table_name = '${table}'".`,
+      at: { table },
+    });
+  }
+  return Promise.all(known.map((value) => traceLineage(sink, value)));
+}
+
+async function traceLineage(sink: Sink, value: bigint): Promise<Trace> {
+  const { batch, record } = decodeLineage(value);
+  const [entry] = await sink.records.ledger({ batch, limit: 1 });
+  if (entry === undefined) {
+    throw new MillraceError("ROW_UNKNOWN", `The ledger has no batch ${batch}`, {
+      remedy: "The row's _millrace column, or the ledger, was changed by hand.",
+    });
+  }
+  const definition = await sink.records.definition(entry.pipeline, entry.version);
+  return { source: entry.source, record, line: lineOf(entry, record), batch: entry, definition };
+}
+
+/** Lines are counted from the batch's start; exact when the batch has as many lines as records. */
+function lineOf(entry: LedgerEntry, record: number): Trace["line"] {
+  const first = entry.start["line"];
+  const next = entry.end["line"];
+  if (typeof first !== "number" || typeof next !== "number") return undefined;
+  return { number: first + record, exact: next - first === entry.read };
+}
+
+/** What became of one line of a source. */
+export interface LineFate {
+  readonly batch: LedgerEntry;
+  readonly rejects: readonly StoredReject[];
+  readonly rows: readonly EngineRow[];
+}
+
+/** file and line → row or reject: the way back. Empty when no committed batch holds the line. */
+export async function traceLine(sink: Sink, source: string, line: number): Promise<LineFate[]> {
+  const entries = await sink.records.ledger({ source, limit: Number.MAX_SAFE_INTEGER });
+  const holding = entries.filter((entry) => Number(entry.start["line"]) <= line && line < Number(entry.end["line"]));
+  return Promise.all(holding.map((entry) => fateOf(sink, entry, line)));
+}
+
+async function fateOf(sink: Sink, entry: LedgerEntry, line: number): Promise<LineFate> {
+  const record = line - Number(entry.start["line"]);
+  const lineage = encodeLineage(entry.batch, record);
+  const rows = await sink.records.rowsByLineage(entry.table, lineage, lineage, limit.rowsShown);
+  const rejects: StoredReject[] = [];
+  for (let after = -1n; ; ) {
+    const page = await sink.records.rejects({ pipeline: entry.pipeline, after, limit: 1000 });
+    rejects.push(...page.filter((reject) => reject.batch === entry.batch && reject.line === line));
+    const last = page.at(-1);
+    if (last === undefined) break;
+    after = last.id;
+  }
+  return { batch: entry, rejects, rows };
+}
+
+function shownKey(key: Readonly<Record<string, string>>): string {
+  return Object.entries(key)
+    .map(([name, value]) => `${name} = ${value}`)
+    .join(", ");
+}
