@@ -27,12 +27,13 @@ function failed(service: Service, error: Error | undefined): Outcome {
 }
 
 /** Makes what no package carries, then looks whether the server is there now. */
-async function make(service: Service): Promise<Outcome> {
+async function make(service: Service, packages: Map<string, Error>): Promise<Outcome> {
+  const refused = service.packages.map((name) => packages.get(name)).find((error) => error !== undefined);
   try {
     await service.install?.();
-    return (await find(service)) ?? failed(service, undefined);
+    return (await find(service)) ?? failed(service, refused);
   } catch (error) {
-    return failed(service, error as Error);
+    return failed(service, refused ?? (error as Error));
   }
 }
 
@@ -45,18 +46,21 @@ async function tryDocker(service: Service, before: Outcome): Promise<Outcome> {
   }
 }
 
-/** What is not here yet comes from packages first, as some of it is needed to make the rest. */
-async function obtain(missing: Service[]): Promise<Map<Service, Outcome>> {
+/** Answers with the packages that could not be had, and why. */
+async function addPackages(missing: Service[]): Promise<Map<string, Error>> {
   const packages = [...new Set(missing.flatMap((service) => service.packages))];
-  if (packages.length > 0 && canInstall()) {
-    console.log(`Installing ${packages.join(" ")}`);
-    const failures = await installPackages(packages);
-    for (const [name, error] of failures) console.log(`${name} could not be installed: ${error.message}`);
-  }
+  if (packages.length === 0 || !canInstall()) return new Map();
+  console.log(`Installing ${packages.join(" ")}`);
+  return installPackages(packages);
+}
+
+/** Packages come first, as some of them are needed to make the rest. */
+async function obtain(missing: Service[]): Promise<Map<Service, Outcome>> {
+  const refused = await addPackages(missing);
   const outcomes = new Map<Service, Outcome>();
   for (const service of missing) {
     if (service.install !== undefined) console.log(`Making ${service.name}`);
-    outcomes.set(service, await make(service));
+    outcomes.set(service, await make(service, refused));
   }
   return outcomes;
 }
