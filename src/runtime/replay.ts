@@ -87,7 +87,7 @@ async function replayBatch(work: Replay): Promise<{ readonly counts: Counts; rea
   const start = claim.position;
   const end = { row: start.row + rejects.length };
   const records = rejects.map((reject) => request.corrected.get(reject.id) ?? wholeBytes(reject));
-  const raw = batchOfRecords(records, rejects[0]?.format ?? {}, target.columns, { start, end });
+  const raw = batchOfRecords(records, rejects[0]?.format ?? {}, { start, end });
   const [batch] = await sink.reserveBatches(1);
   if (batch === undefined) throw new TypeError("the sink reserved no batch");
   const checked = await checker.check(raw, batch);
