@@ -1,12 +1,11 @@
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { askKafkaBrokers, createKafkaTopic } from "./kafka-wire.ts";
 import { freePort, HOST, inFolder } from "./place.ts";
 import { entries, findProgram, needProgram, ServiceMissing, servicesFolder } from "./program.ts";
 import { foreignServer, givenUrl, type RestartableServer, type Server, serve } from "./server.ts";
+import { runTool } from "./tool.ts";
 
 export interface KafkaOptions {
   /** One, or three for tests of replication. Default: 1. */
@@ -29,7 +28,7 @@ interface Node {
 }
 
 const SERVICE = "kafka";
-const JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+const JVM = ["-Xmx512m", "-XX:-UsePerfData", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
 
 function jarFolder(): string {
   return join(servicesFolder(), "kafka", "lib");
@@ -98,7 +97,8 @@ const LOGGING = `<Configuration status="error">
 
 function javaArgs(node: Node, main: string, ...args: string[]): string[] {
   const logging = `-Dlog4j2.configurationFile=${join(node.folder, "log4j2.xml")}`;
-  return [...JVM, logging, "-cp", join(jarFolder(), "*"), main, ...args];
+  const temporary = `-Djava.io.tmpdir=${node.folder}`;
+  return [...JVM, temporary, logging, "-cp", join(jarFolder(), "*"), main, ...args];
 }
 
 async function prepare(java: string, node: Node, nodes: Node[], cluster: string, options: KafkaOptions): Promise<void> {
@@ -106,7 +106,7 @@ async function prepare(java: string, node: Node, nodes: Node[], cluster: string,
   writeFileSync(file, configuration(node, nodes, options));
   writeFileSync(join(node.folder, "log4j2.xml"), LOGGING);
   const format = ["format", "--cluster-id", cluster, "--config", file];
-  await promisify(execFile)(java, javaArgs(node, "kafka.tools.StorageTool", ...format));
+  await runTool({ command: java, args: javaArgs(node, "kafka.tools.StorageTool", ...format), folder: node.folder });
 }
 
 function startNode(java: string, node: Node, size: number): Promise<RestartableServer> {

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { freePort, HOST, inFolder, type User, unprivileged } from "./place.ts";
 import { findProgram, needProgram } from "./program.ts";
 import { foreignServer, givenUrl, type RestartableServer, type Server, serve } from "./server.ts";
+import { runTool } from "./tool.ts";
 
 export interface MariadbOptions {
   /** Keep what was committed through a power cut, as a real server does; off, tests run faster. Default: off. */
@@ -18,15 +19,13 @@ const SERVICE = "mariadb";
 const OWNER = "millrace";
 const DATABASE = "millrace";
 
-const execute = promisify(execFile);
-
 /** Selects through the client program that comes with the server. Answers the version. */
 export async function askMariadb({ url }: Pick<Server, "url">): Promise<string> {
   const { hostname, port, username, password, pathname } = new URL(url);
   const client = needProgram(SERVICE, "mariadb");
   const args = ["--no-defaults", "--protocol=tcp", `--host=${hostname}`, `--port=${port}`, `--user=${username}`];
   const question = ["--batch", "--skip-column-names", "--connect-timeout=5", "--execute=select version()"];
-  const { stdout } = await execute(client, [...args, ...question, pathname.slice(1)], {
+  const { stdout } = await promisify(execFile)(client, [...args, ...question, pathname.slice(1)], {
     env: { ...process.env, MYSQL_PWD: decodeURIComponent(password) },
   });
   return `MariaDB ${stdout.trim().split("-")[0]}`;
@@ -37,9 +36,9 @@ export function availableMariadb(): boolean {
 }
 
 async function makeData(folder: string, user: User | undefined): Promise<void> {
-  const args = [`--datadir=${join(folder, "data")}`, "--auth-root-authentication-method=normal", "--skip-test-db"];
-  const asUser = user === undefined ? {} : { uid: user.uid, gid: user.gid };
-  await execute(needProgram(SERVICE, "mariadb-install-db"), ["--no-defaults", ...args], { cwd: folder, ...asUser });
+  const data = `--datadir=${join(folder, "data")}`;
+  const args = ["--no-defaults", data, "--auth-root-authentication-method=normal", "--skip-test-db"];
+  await runTool({ command: needProgram(SERVICE, "mariadb-install-db"), args, folder, user });
 }
 
 /** Run at each start, so each statement may meet its own result. Root without a password is locked out. */

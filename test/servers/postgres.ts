@@ -1,13 +1,12 @@
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
-import { promisify } from "node:util";
 import { Client } from "pg";
 import { enterable, freePort, HOST, inFolder, type User, unprivileged } from "./place.ts";
 import { entries, findProgram, ServiceMissing } from "./program.ts";
 import { foreignServer, givenUrl, type RestartableServer, type Server, serve } from "./server.ts";
+import { runTool } from "./tool.ts";
 
 export interface PostgresOptions {
   /** Keep what was committed through a power cut, as a real server does; off, tests run faster. Default: off. */
@@ -92,11 +91,7 @@ async function makeCluster(
     ...["--pgdata", join(folder, "data"), "--username", OWNER, "--pwfile", passwordFile],
     ...["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"],
   ];
-  await promisify(execFile)(join(binaries.folder, "initdb"), args, {
-    cwd: folder,
-    env: { ...process.env, ...environment(binaries) },
-    ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
-  });
+  await runTool({ command: join(binaries.folder, "initdb"), args, folder, env: environment(binaries), user });
 }
 
 function environment(binaries: Binaries): Record<string, string> {

@@ -61,7 +61,7 @@ function launch(recipe: Recipe): ChildProcess {
     cwd: recipe.folder,
     detached: true,
     stdio: ["ignore", log, log],
-    env: { ...process.env, ...recipe.env },
+    env: { ...process.env, TMPDIR: recipe.folder, ...recipe.env },
     ...(recipe.user === undefined ? {} : { uid: recipe.user.uid, gid: recipe.user.gid }),
   });
   closeSync(log);
