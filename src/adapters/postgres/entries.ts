@@ -1,0 +1,128 @@
+import type { PoolClient } from "pg";
+import { MillraceError } from "../../core/error.ts";
+import type { Counts } from "../../core/ledger.ts";
+import type { Reject } from "../../core/reject.ts";
+import { RepeatedMessages, type SinkBatch } from "../../ports/sink.ts";
+import { ask } from "./client.ts";
+import type { StateNames } from "./state.ts";
+import { jsonbText, jsonText, storedId } from "./stored-json.ts";
+
+/** Invariant 2: the fence comes first. Moves the lane's position, or throws FENCED when the claim is not the last one. */
+export async function passFence(client: PoolClient, names: StateNames, { claim, end }: SinkBatch): Promise<void> {
+  const text = `update ${names.checkpoint} set position = $4, moved_at = clock_timestamp()
+where pipeline = $1 and lane = $2 and epoch = $3`;
+  const values = [claim.pipeline, claim.lane, claim.epoch, jsonText(end)];
+  const { count } = await ask(client, "moving the position", { name: "millrace_fence", text, values });
+  if (count === 1) return;
+  throw new MillraceError("FENCED", `Another process has taken over "${claim.source}" (lane ${claim.lane})`, {
+    remedy: "It goes on from the committed position; nothing of this batch was written.",
+    at: { source: claim.source },
+  });
+}
+
+/** Notes the batch's message ids. Throws RepeatedMessages with those that are committed already. */
+export async function noteMessages(client: PoolClient, names: StateNames, batch: SinkBatch): Promise<void> {
+  const ids = batch.messageIds ?? [];
+  if (ids.length === 0) return;
+  const stored = ids.map(storedId);
+  if (new Set(stored).size < stored.length) {
+    throw new MillraceError("INTERNAL", `Batch ${batch.batch} holds a message twice`, {
+      remedy: "This should not happen: repeats within a batch are dropped before it is written. Please report it.",
+      at: { source: batch.source },
+    });
+  }
+  const text = `insert into ${names.seen} (pipeline, lane, batch, id) select $1, $2, $3, unnest($4::text[])
+on conflict do nothing returning id`;
+  const values = [batch.claim.pipeline, batch.claim.lane, batch.batch, stored];
+  const { rows } = await ask<{ id: string }>(client, "noting message ids", { name: "millrace_seen", text, values });
+  if (rows.length === ids.length) return;
+  const fresh = new Set(rows.map((row) => row.id));
+  throw new RepeatedMessages(ids.filter((id) => !fresh.has(storedId(id))));
+}
+
+/** Rejects of one statement, so that a batch that is rejected whole does not become one huge message. */
+const rejectsPerStatement = 5000;
+
+/** Keeps the rejects of a batch; those of a replay stay the rejects that they were, with the reasons of this attempt. */
+export async function keepRejects(
+  client: PoolClient,
+  names: StateNames,
+  batch: SinkBatch,
+  rejects: readonly Reject[],
+): Promise<void> {
+  if (batch.replays !== undefined) return markReplays(client, names, batch, batch.replays, rejects);
+  for (let at = 0; at < rejects.length; at += rejectsPerStatement) {
+    await insertRejects(client, names, batch, rejects.slice(at, at + rejectsPerStatement));
+  }
+  return undefined;
+}
+
+async function insertRejects(
+  client: PoolClient,
+  names: StateNames,
+  { claim, batch, source, format }: SinkBatch,
+  rejects: readonly Reject[],
+): Promise<void> {
+  const text = `insert into ${names.reject}
+  (pipeline, lane, batch, source, format, record, line, source_offset, bytes, truncated, reasons)
+select $1, $2, $3, $4, $5, r.* from unnest($6::int[], $7::int8[], $8::int8[], $9::bytea[], $10::bool[], $11::jsonb[]) as r`;
+  const values = [
+    ...[claim.pipeline, claim.lane, batch, source, jsonbText(format)],
+    rejects.map((reject) => reject.record),
+    rejects.map((reject) => reject.line ?? null),
+    rejects.map((reject) => reject.offset),
+    rejects.map((reject) => bufferOf(reject.bytes)),
+    rejects.map((reject) => reject.truncated),
+    rejects.map((reject) => jsonbText(reject.reasons)),
+  ];
+  await ask(client, "keeping rejects", { name: "millrace_rejects", text, values });
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Record `n` of the batch is the attempt on `replays[n]`. Throws FENCED when one of them is not open any more. */
+async function markReplays(
+  client: PoolClient,
+  names: StateNames,
+  { batch, source }: SinkBatch,
+  replays: readonly bigint[],
+  rejects: readonly Reject[],
+): Promise<void> {
+  const reasons = new Map(rejects.map((reject) => [reject.record, jsonbText(reject.reasons)]));
+  // Locked in the order of their ids, so that two replays wait for each other and do not block each other.
+  const text = `with attempt as (select * from unnest($1::int8[], $2::jsonb[]) as a (id, reasons)),
+  locked as (select r.id from ${names.reject} r join attempt a on a.id = r.id where r.state = 'open' order by r.id for update of r)
+update ${names.reject} r set attempts = r.attempts + 1, reasons = coalesce(a.reasons, r.reasons),
+  state = case when a.reasons is null then 'replayed' else 'open' end,
+  replayed_at = case when a.reasons is null then clock_timestamp() end,
+  replayed_batch = case when a.reasons is null then $3::int8 end
+from attempt a join locked l on l.id = a.id where r.id = a.id and r.state = 'open'`;
+  const values = [replays, replays.map((_, record) => reasons.get(record) ?? null), batch];
+  const { count } = await ask(client, "marking replayed rejects", { name: "millrace_replays", text, values });
+  if (count === replays.length) return;
+  throw new MillraceError("FENCED", `${replays.length - count} of ${replays.length} rejects are not open any more`, {
+    remedy: "Somebody else has replayed them; nothing of this replay was written. List the open ones again.",
+    at: { source },
+  });
+}
+
+export async function writeLedger(
+  client: PoolClient,
+  names: StateNames,
+  table: string,
+  batch: SinkBatch,
+  counts: Counts,
+): Promise<void> {
+  const { claim } = batch;
+  const text = `insert into ${names.ledger} (batch, pipeline, lane, epoch, run, version, source, table_name,
+  start_position, end_position, started_at, read, loaded, merged, filtered, rejected)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`;
+  const values = [
+    ...[batch.batch, claim.pipeline, claim.lane, claim.epoch, batch.run, batch.version, batch.source, table],
+    ...[jsonText(batch.start), jsonText(batch.end), batch.startedAt],
+    ...[counts.read, counts.loaded, counts.merged, counts.filtered, counts.rejected],
+  ];
+  await ask(client, "writing the ledger", { name: "millrace_ledger", text, values });
+}

@@ -1,0 +1,136 @@
+import { attempt, checkDeferred, copyRange, type Loading, type Range } from "./loading.ts";
+import { lineOf, type RowFault } from "./refusal.ts";
+import { loadStaged } from "./stage.ts";
+
+/** Rows that are copied between two savepoints once a batch has had a refusal. */
+const segmentRows = 2000;
+/** Refusals of a segment that are stepped over one by one; with more, the server looks for them by itself. */
+const stepsMax = 4;
+/** Batches of merges by the stage, after which plain copying is tried again. */
+const stagedMax = 16;
+
+/**
+ * What the last batches of a table were like. `whole`: a batch is one COPY. `segments`: rows are refused now and then,
+ * so that a part is to be lost by it and not the batch. `staged`: many rows are merged into ones that are there.
+ */
+export interface Habit {
+  way: "whole" | "segments" | "staged";
+  /** Batches in a row that went by the stage. */
+  staged: number;
+  /** The last segment had more refusals than can be stepped over. */
+  dense: boolean;
+}
+
+export const newHabit = (): Habit => ({ way: "whole", staged: 0, dense: false });
+
+/** Writes all rows but those that the database refuses; these end in `loading.refusals`, in order. */
+export async function loadRows(loading: Loading, habit: Habit): Promise<void> {
+  const all = { from: 0, to: loading.count };
+  if (loading.table.insertOnly) await loadStaged(loading, all, true);
+  else await loadByHabit(loading, habit, all);
+  await retryReferences(loading);
+  await loading.savepoint.release();
+  loading.refusals.sort((a, b) => a.row - b.row);
+}
+
+async function loadByHabit(loading: Loading, habit: Habit, all: Range): Promise<void> {
+  if (habit.way === "staged" && loading.mergeKey !== undefined) return mergeAll(loading, habit, all);
+  if (habit.way === "segments" && all.to > segmentRows) return loadSegments(loading, habit);
+  const fault = await tryCopy(loading, all);
+  if (fault === undefined) {
+    habit.way = "whole";
+    return undefined;
+  }
+  if (isMerge(loading, fault)) return mergeAll(loading, habit, all);
+  if (all.to <= segmentRows) return loadSegment(loading, habit, all, fault);
+  return loadSegments(loading, habit);
+}
+
+function tryCopy(loading: Loading, range: Range): Promise<RowFault | undefined> {
+  return attempt(loading, async () => {
+    await copyRange(loading, loading.tableSql, loading.columns, range);
+    await checkDeferred(loading);
+  });
+}
+
+/** Whether the fault is that a row of the same key is there, which a merge is for. */
+function isMerge(loading: Loading, fault: RowFault): boolean {
+  if (loading.mergeKey === undefined || fault.state !== "23505") return false;
+  return fault.constraint === undefined || !loading.otherUniques.has(fault.constraint);
+}
+
+async function mergeAll(loading: Loading, habit: Habit, all: Range): Promise<void> {
+  await loadStaged(loading, all, true);
+  habit.staged += 1;
+  const again = loading.merged === 0 || habit.staged > stagedMax;
+  habit.way = again ? "whole" : "staged";
+  if (again) habit.staged = 0;
+}
+
+async function loadSegments(loading: Loading, habit: Habit): Promise<void> {
+  for (let from = 0; from < loading.count; from += segmentRows) {
+    await loadSegment(loading, habit, { from, to: Math.min(from + segmentRows, loading.count) });
+  }
+  habit.way = loading.refusals.length === 0 ? "whole" : "segments";
+  if (loading.merged > loading.count / 10) habit.way = "staged";
+}
+
+/**
+ * Copies a segment; `known` is the fault when copying it has been tried. At a refusal with a line the rows before it
+ * and behind it are copied again; without a line, or after many, the rest goes by the stage.
+ */
+async function loadSegment(loading: Loading, habit: Habit, segment: Range, known?: RowFault): Promise<void> {
+  const before = loading.refusals.length;
+  const pending: Range[] = [segment];
+  let first = known;
+  for (let range = pending.pop(); range !== undefined; range = pending.pop()) {
+    const { from, to } = range;
+    if (habit.dense || loading.refusals.length - before > stepsMax) {
+      await loadStaged(loading, range, false);
+      continue;
+    }
+    const fault = first ?? (await tryCopy(loading, range));
+    first = undefined;
+    if (fault === undefined) continue;
+    const merge = isMerge(loading, fault);
+    const row = merge ? undefined : refusedRow(loading, fault, range);
+    if (row === undefined) await loadStaged(loading, range, merge);
+    else {
+      loading.refusals.push({ row, fault });
+      if (row + 1 < to) pending.push({ from: row + 1, to });
+      if (from < row) pending.push({ from, to: row });
+    }
+  }
+  habit.dense = loading.refusals.length - before > stepsMax;
+}
+
+/** The row that the fault is about; undefined when the database does not say, as for foreign keys. */
+function refusedRow(loading: Loading, fault: RowFault, { from, to }: Range): number | undefined {
+  if (to - from === 1) return from;
+  const line = lineOf(fault, loading.table.name);
+  if (line === undefined) return undefined;
+  const row = loading.csv.rowAtLine(line, from);
+  return row >= from && row < to ? row : undefined;
+}
+
+/**
+ * In a table that refers to itself a row may have been refused only because the one that it refers to came later in
+ * the batch. Those are tried again until no more of them get in.
+ */
+async function retryReferences(loading: Loading): Promise<void> {
+  if (!loading.table.selfReference) return;
+  for (let before = Number.POSITIVE_INFINITY; ; ) {
+    const waiting = loading.refusals.filter(({ fault }) => fault.state === "23503").sort((a, b) => a.row - b.row);
+    if (waiting.length === 0 || waiting.length >= before || loading.refusals.length === loading.count) return;
+    before = waiting.length;
+    const others = loading.refusals.filter(({ fault }) => fault.state !== "23503");
+    loading.refusals.splice(0, loading.refusals.length, ...others);
+    for (const { row } of waiting) {
+      const range = { from: row, to: row + 1 };
+      const fault = await tryCopy(loading, range);
+      if (fault === undefined) continue;
+      if (isMerge(loading, fault)) await loadStaged(loading, range, true);
+      else loading.refusals.push({ row, fault });
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import type { PoolClient } from "pg";
+import { MillraceError } from "../../core/error.ts";
+import { type Counts, isBalanced } from "../../core/ledger.ts";
+import { limit } from "../../core/limit.ts";
+import type { Reject } from "../../core/reject.ts";
+import type { SinkBatch, Target, Unit, WriteResult } from "../../ports/sink.ts";
+import type { TableInfo } from "./catalog.ts";
+import { ask } from "./client.ts";
+import { keepRejects, noteMessages, passFence, writeLedger } from "./entries.ts";
+import { keyIndexes } from "./fit.ts";
+import type { Loading } from "./loading.ts";
+import { type Habit, loadRows } from "./load.ts";
+import { qualifiedName } from "./names.ts";
+import { reasonOf } from "./refusal.ts";
+import { Savepoint } from "./savepoint.ts";
+import { isRealLane, type StateNames } from "./state.ts";
+
+export interface UnitPlan {
+  readonly client: PoolClient;
+  readonly names: StateNames;
+  readonly target: Target;
+  readonly table: TableInfo;
+  readonly habit: Habit;
+  readonly replace: boolean;
+}
+
+/** Starts the transaction on the session of the plan, which belongs to the unit from here on. */
+export async function beginUnit(plan: UnitPlan): Promise<Unit> {
+  const { client, replace, table } = plan;
+  try {
+    await ask(client, "beginning a transaction", "begin");
+    if (replace) await emptyTable(client, qualifiedName(table.schema, table.name));
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+  return new TransactionUnit(plan);
+}
+
+/** Keeps other writers out before it looks for rows: what they add while it waits would otherwise stay. */
+async function emptyTable(client: PoolClient, table: string): Promise<void> {
+  await ask(client, "locking the table to replace its rows", `lock table ${table} in share row exclusive mode`);
+  await ask(client, "removing the rows to replace", `delete from ${table}`);
+}
+
+class TransactionUnit implements Unit {
+  readonly #plan: UnitPlan;
+  readonly #lanes = new Set<string>();
+  #state: "open" | "busy" | "failed" | "ended" = "open";
+
+  constructor(plan: UnitPlan) {
+    this.#plan = plan;
+  }
+
+  write(batch: SinkBatch): Promise<WriteResult> {
+    return this.#guard(async () => {
+      this.#lanes.add(batch.claim.lane);
+      return writeBatch(this.#plan, batch);
+    });
+  }
+
+  async commit(): Promise<void> {
+    await this.#guard(async () => {
+      const { client, replace } = this.#plan;
+      if (replace) await this.#forgetLanes();
+      const { command } = await ask(client, "committing", "commit");
+      // The server answers a commit of a failed transaction with ROLLBACK, and without an error.
+      if (command !== "COMMIT") throw unusable();
+    });
+    this.#end(false);
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#state === "ended") return;
+    const { client } = this.#plan;
+    // A statement is still under way, or the session may be lost: without it the server undoes the transaction.
+    if (this.#state === "busy") return this.#end(true);
+    try {
+      await client.query("rollback");
+      this.#end(false);
+    } catch {
+      this.#end(true);
+    }
+    return undefined;
+  }
+
+  /** With `replace` the rows of the other lanes are gone, and their positions with them. */
+  async #forgetLanes(): Promise<void> {
+    const { client, names, target } = this.#plan;
+    const text = `delete from ${names.checkpoint} where pipeline = $1 and ${isRealLane} and lane <> all ($2::text[])`;
+    await ask(client, "forgetting replaced lanes", { text, values: [target.pipeline, [...this.#lanes]] });
+  }
+
+  async #guard<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#state !== "open") throw unusable();
+    this.#state = "busy";
+    try {
+      const result = await work();
+      if (this.#isEnded()) throw unusable();
+      this.#state = "open";
+      return result;
+    } catch (error) {
+      if (!this.#isEnded()) this.#state = "failed";
+      throw error;
+    }
+  }
+
+  #isEnded(): boolean {
+    return this.#state === "ended";
+  }
+
+  #end(destroy: boolean): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    this.#plan.client.release(destroy);
+  }
+}
+
+function unusable(): MillraceError {
+  return new MillraceError("INTERNAL", "The transaction has failed or ended and can only be rolled back", {
+    remedy: "Begin a new unit and write its batches again.",
+  });
+}
+
+async function writeBatch(plan: UnitPlan, batch: SinkBatch): Promise<WriteResult> {
+  const { client, names, target } = plan;
+  await passFence(client, names, batch);
+  await noteMessages(client, names, batch);
+  const { refused, merged } = await writeRows(plan, batch);
+  const rejects = [...batch.rejects, ...refused];
+  const counts: Counts = {
+    read: batch.read,
+    loaded: batch.rows.count - refused.length - merged,
+    merged,
+    filtered: batch.filtered,
+    rejected: rejects.length,
+  };
+  if (!isBalanced(counts)) throw notBalanced(batch, counts);
+  await keepRejects(client, names, batch, rejects);
+  await writeLedger(client, names, target.table, batch, counts);
+  const { loaded, rejected } = counts;
+  return { loaded, merged, rejected, refused: refused.slice(0, limit.rejectsShown) };
+}
+
+async function writeRows(plan: UnitPlan, batch: SinkBatch): Promise<{ refused: readonly Reject[]; merged: number }> {
+  const { client, target, table } = plan;
+  const { rows } = batch;
+  if (rows.count === 0) return { refused: [], merged: 0 };
+  const ofKey = new Set(keyIndexes(target, table));
+  const loading: Loading = {
+    client,
+    savepoint: new Savepoint(client),
+    table,
+    tableSql: qualifiedName(table.schema, table.name),
+    mergeKey: target.mode === "merge" ? target.key : undefined,
+    otherUniques: new Set(table.uniques.map((index) => index.name).filter((name) => !ofKey.has(name))),
+    columns: rows.columns.map((column) => column.name),
+    csv: await rows.csv(),
+    count: rows.count,
+    refusals: [],
+    merged: 0,
+  };
+  await loadRows(loading, plan.habit);
+  const refused = loading.refusals.map(({ row, fault }) => {
+    return batch.refuse(row, reasonOf(fault, table.name, loading.columns));
+  });
+  return { refused, merged: loading.merged };
+}
+
+function notBalanced(batch: SinkBatch, counts: Counts): MillraceError {
+  const { read, loaded, merged, filtered, rejected } = counts;
+  const sum = `read ${read}, loaded ${loaded} + merged ${merged} + filtered ${filtered} + rejected ${rejected}`;
+  return new MillraceError("NOT_BALANCED", `Batch ${batch.batch} does not balance: ${sum}`, {
+    remedy: "Nothing of it was written. Please report this: records would have been lost or counted twice.",
+    at: { source: batch.source },
+  });
+}
