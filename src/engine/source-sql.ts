@@ -71,7 +71,7 @@ export function jsonLines(text: Uint8Array): Promise<SourceSql> {
 
 /** Whole lines as one text column. JSON texts hold no raw control character, so one of them can part nothing. */
 function readLines(path: string, separator: string, textBytes: number): string {
-  return `read_csv(${quoteLiteral(path)}, auto_detect = false, header = false, delim = ${quoteLiteral(separator)}, quote = '', escape = '', columns = {'line': 'VARCHAR'}, nullstr = ${quoteLiteral(separator)}, ${sizes(textBytes)})`;
+  return `read_csv(${quoteLiteral(path)}, auto_detect = false, header = false, delim = ${quoteLiteral(separator)}, quote = '', escape = '', columns = {'line': 'VARCHAR'}, nullstr = 'no JSON text', ${sizes(textBytes)})`;
 }
 
 function unusedByte(text: Uint8Array): string {
@@ -89,7 +89,7 @@ function jsonSql(names: readonly string[], lines: string, ignoreExtra: boolean):
   const pointers = names.map((name) => quoteLiteral(`/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`));
   const known = `[${names.map(quoteLiteral).join(", ")}]`;
   const extra = `when not list_has_all(${known}, json_keys(line)) then 'has fields that the contract lacks: ' || array_to_string(list_filter(json_keys(line), k -> not list_contains(${known}, k)), ', ')`;
-  const fault = `case when not json_valid(line) then 'is not valid JSON' when json_type(line) <> 'OBJECT' then 'is not a JSON object but ' || lower(json_type(line)) ${ignoreExtra ? "" : extra} end`;
+  const fault = `case when line is null or not json_valid(line) then 'is not valid JSON' when json_type(line) <> 'OBJECT' then 'is not a JSON object but ' || lower(json_type(line)) ${ignoreExtra ? "" : extra} end`;
   const columns = names.map((_, index) => `fields[${index + 1}] as ${textColumn(index)}`);
   const parsed = `select ${numbered}, line, ${fault} as ${faultColumn} from ${lines}`;
   const fields = `case when ${faultColumn} is null then json_extract_string(line, [${pointers.join(", ")}]) end as fields`;

@@ -43,6 +43,15 @@ export function applyStep(step: Step, before: Flow, engine: Engine, connection: 
 async function applySql(step: SqlStep, before: Flow, engine: Engine, connection: Connection): Promise<StepResult> {
   const table = engine.tableName("step");
   try {
+    return await sqlFlow(step, before, table, connection);
+  } catch (error) {
+    await connection.run(`drop table if exists ${table}`);
+    throw error;
+  }
+}
+
+async function sqlFlow(step: SqlStep, before: Flow, table: string, connection: Connection): Promise<StepResult> {
+  try {
     await connection.run(`create or replace temp view batch as select * from ${before.table}`);
     await connection.run(`create table ${table} as ${step.sql}`);
   } catch (cause) {
