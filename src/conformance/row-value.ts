@@ -12,7 +12,10 @@ export function canonicalRows(columns: readonly SinkColumn[], rows: readonly Eng
     const names = Object.keys(row).toSorted();
     return Object.fromEntries(names.map((name) => [name, canonicalValue(types.get(name), row[name] ?? null)]));
   });
-  return canonical.map((row) => [sortText(row), row] as const).toSorted(byText).map(([, row]) => row);
+  return canonical
+    .map((row) => [sortText(row), row] as const)
+    .toSorted(byText)
+    .map(([, row]) => row);
 }
 
 function byText(a: readonly [string, unknown], b: readonly [string, unknown]): number {
@@ -42,5 +45,5 @@ function sortFields(value: EngineValue): EngineValue {
   if (Array.isArray(value)) return value.map((item: EngineValue) => sortFields(item));
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
   const fields = Object.entries(value).toSorted(byText);
-  return Object.fromEntries(fields.map(([name, field]) => [name, sortFields(field as EngineValue)]));
+  return Object.fromEntries(fields.map(([name, field]) => [name, sortFields(field)]));
 }

@@ -85,7 +85,11 @@ async function keepsApart(scene: SinkScene): Promise<void> {
   await claimLane(sink, "b");
   await claimLane(sink, "a", "another");
   await load(scene, target, { claim, rows });
-  const positions = [await sink.checkpoint("p", "a"), await sink.checkpoint("p", "b"), await sink.checkpoint("another", "a")];
+  const positions = [
+    await sink.checkpoint("p", "a"),
+    await sink.checkpoint("p", "b"),
+    await sink.checkpoint("another", "a"),
+  ];
   expect(positions.map((one) => [one?.epoch, one?.position])).toEqual([
     [1, positionAt(2)],
     [1, zero],
@@ -98,7 +102,12 @@ async function refusesFenced(scene: SinkScene): Promise<void> {
   await scene.sink.prepare(target);
   const dead = await claimLane(scene.sink);
   const owner = await claimLane(await scene.other());
-  const batch = await makeBatch(scene, target, { claim: dead, rows, rejects: [makeReject(2)], messageIds: ["a", "b", "c"] });
+  const batch = await makeBatch(scene, target, {
+    claim: dead,
+    rows,
+    rejects: [makeReject(2)],
+    messageIds: ["a", "b", "c"],
+  });
   const work = inUnit(scene.sink, target, (unit) => unit.write(batch));
   scene.expect(await codeOf(work)).toEqual("FENCED");
   scene.expect(await look(scene, target)).toEqual({ rows: [], rejects: 0, batches: 0, position: zero });
@@ -122,9 +131,9 @@ async function givesTruth(scene: SinkScene): Promise<void> {
   await unit.rollback();
   const claim = await claiming;
   const position = failure === undefined ? positionAt(2) : zero;
-  scene.expect(failure === undefined ? "no error" : await codeOf(Promise.reject(scene.sink.explain(failure)))).toEqual(
-    failure === undefined ? "no error" : "FENCED",
-  );
+  scene
+    .expect(failure === undefined ? "no error" : await codeOf(Promise.reject(scene.sink.explain(failure))))
+    .toEqual(failure === undefined ? "no error" : "FENCED");
   scene.expect({ position: claim.position, epoch: claim.epoch }).toEqual({ position, epoch: 2 });
   const after = await look(scene, target);
   const committed = failure === undefined ? rows : [];

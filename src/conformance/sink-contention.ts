@@ -3,7 +3,7 @@ import type { Sink, Target } from "../ports/sink.ts";
 import {
   claimLane,
   errorOf,
-  load,
+  loadPatiently,
   makeTarget,
   positionAt,
   rowsOf,
@@ -34,19 +34,13 @@ async function commitsSideBySide(scene: SinkScene): Promise<void> {
   });
   await Promise.all(lanes);
   const ids = (await rowsOf(scene, target)).map((row) => Number(row["id"])).toSorted((a, b) => a - b);
-  const expected = Array.from({ length: laneCount * batchCount }, (_, n) => Math.floor(n / batchCount) * 100 + (n % batchCount));
+  const expected = Array.from(
+    { length: laneCount * batchCount },
+    (_, n) => Math.floor(n / batchCount) * 100 + (n % batchCount),
+  );
   scene.expect(ids).toEqual(expected);
   const positions = (await scene.sink.records.checkpoints("p")).map((one) => one.position);
   scene.expect(positions).toEqual(Array.from({ length: laneCount }, () => positionAt(batchCount)));
-}
-
-/** As the runner does: what may work later is tried again, everything else is thrown. */
-async function loadPatiently(scene: SinkScene, sink: Sink, target: Target, plan: Parameters<typeof load>[2]) {
-  for (let attempt = 1; ; attempt += 1) {
-    const failure = await errorOf(load(scene, target, plan, sink));
-    if (failure === undefined) return;
-    if (failure instanceof MillraceError || sink.classify(failure) !== "wait" || attempt === 100) throw failure;
-  }
 }
 
 async function racesFiftyTimes(scene: SinkScene): Promise<void> {
@@ -62,7 +56,9 @@ async function racesFiftyTimes(scene: SinkScene): Promise<void> {
     const outcomes = await Promise.all([first, second ?? claimAndLoad(scene, other, target, lane)]);
     const committed = outcomes.filter((outcome) => outcome === "committed").length;
     const left = await other.checkpoint("p", lane);
-    scene.expect({ lane, committed, position: left?.position }).toEqual({ lane, committed: 1, position: positionAt(1) });
+    scene
+      .expect({ lane, committed, position: left?.position })
+      .toEqual({ lane, committed: 1, position: positionAt(1) });
   }
   scene.expect((await rowsOf(scene, target)).length).toEqual(50);
   const ledger = await scene.sink.records.ledger({ pipeline: "p", limit: 100 });

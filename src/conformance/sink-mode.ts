@@ -87,7 +87,9 @@ async function appendRefusesMany(scene: SinkScene): Promise<void> {
   await load(scene, target, { claim, rows: rows.filter(({ id }) => id % 3 === 0) });
   const result = await load(scene, target, { claim: { ...claim, position: positionAt(100) }, rows });
   const shown = result.refused.map((one) => one.record);
-  scene.expect({ ...result, refused: shown }).toEqual({ loaded: 200, merged: 0, rejected: 100, refused: [0, 3, 6, 9, 12] });
+  scene
+    .expect({ ...result, refused: shown })
+    .toEqual({ loaded: 200, merged: 0, rejected: 100, refused: [0, 3, 6, 9, 12] });
   scene.expect((await rowsOf(scene, target)).length).toEqual(300);
   const kept = await scene.sink.records.rejects({ pipeline: "p", limit: 1000 });
   scene.expect(kept.map((one) => one.record)).toEqual(Array.from({ length: 100 }, (_, n) => n * 3));
@@ -213,7 +215,12 @@ async function replaceForgetsLanes(scene: SinkScene): Promise<void> {
   await claimLane(scene.sink, "lane", "another");
   const rows = [{ id: 7, name: "new" }];
   const options = { replace: true };
-  await inUnit(scene.sink, target, async (unit) => unit.write(await makeBatch(scene, target, { claim, rows })), options);
+  await inUnit(
+    scene.sink,
+    target,
+    async (unit) => unit.write(await makeBatch(scene, target, { claim, rows })),
+    options,
+  );
   const lanes = await scene.sink.records.checkpoints("p");
   scene.expect(lanes.map((one) => [one.lane, one.epoch, one.position])).toEqual([["new", 1, positionAt(1)]]);
   scene.expect((await scene.sink.records.checkpoints("another")).length).toEqual(1);

@@ -80,7 +80,9 @@ async function refusesUnfit(scene: SinkScene): Promise<void> {
   ];
   const error = await errorOf(scene.sink.prepare(makeTarget({ pipeline: "another", columns: wanted })));
   const code = error instanceof MillraceError ? error.code : String(error);
-  const unnamed = ["missing there", "required and surplus", "other type"].filter((name) => !String(error).includes(name));
+  const unnamed = ["missing there", "required and surplus", "other type"].filter(
+    (name) => !String(error).includes(name),
+  );
   scene.expect({ code, unnamed }).toEqual({ code: "TABLE_MISMATCH", unnamed: [] });
   scene.expect(String(error).includes('"id"')).toEqual(false);
 }
@@ -116,7 +118,9 @@ async function forgetsPositions(scene: SinkScene): Promise<void> {
 async function saysLineage(scene: SinkScene): Promise<void> {
   const said = async (table: string, lineage: boolean): Promise<boolean> =>
     (await scene.sink.prepare(makeTarget({ table, lineage }))).lineage;
-  scene.expect([await said("with", true), await said("with", true), await said("with", false)]).toEqual([true, true, false]);
+  scene
+    .expect([await said("with", true), await said("with", true), await said("with", false)])
+    .toEqual([true, true, false]);
   scene.expect([await said("without", false), await said("without", true)]).toEqual([false, false]);
   scene.expect(await codeOf(scene.sink.prepare(makeTarget({ table: "with" })))).toEqual("no error");
 }

@@ -67,10 +67,18 @@ async function writesLedger(scene: SinkScene): Promise<void> {
 async function listsLedger(scene: SinkScene): Promise<void> {
   const { records } = scene.sink;
   const numbers: bigint[] = [];
-  for (const [pipeline, run] of [["p", "run-1"], ["p", "run-2"], ["q", "run-2"]] as const) {
+  for (const [pipeline, run] of [
+    ["p", "run-1"],
+    ["p", "run-2"],
+    ["q", "run-2"],
+  ] as const) {
     const target = makeTarget({ pipeline });
     await scene.sink.prepare(target);
-    const batch = await makeBatch(scene, target, { claim: await claimLane(scene.sink, run, pipeline), filtered: 1, run });
+    const batch = await makeBatch(scene, target, {
+      claim: await claimLane(scene.sink, run, pipeline),
+      filtered: 1,
+      run,
+    });
     await inUnit(scene.sink, target, (unit) => unit.write(batch));
     numbers.push(batch.batch);
   }
@@ -150,7 +158,9 @@ async function forgetsMessages(scene: SinkScene): Promise<void> {
   const another = makeTarget({ pipeline: "another" });
   await scene.sink.prepare(another);
   const second = await claimLane(scene.sink, "lane", "another");
-  scene.expect(await codeOf(load(scene, another, { claim: second, rows: named(2), messageIds: ["a"] }))).toEqual("no error");
+  scene
+    .expect(await codeOf(load(scene, another, { claim: second, rows: named(2), messageIds: ["a"] })))
+    .toEqual("no error");
 }
 
 const withLineage: readonly SinkColumn[] = [...idAndName, { name: "_millrace", type: "bigint", nullable: true }];

@@ -101,6 +101,15 @@ export async function load(scene: SinkScene, target: Target, plan: BatchPlan, si
   return inUnit(sink, target, (unit) => unit.write(batch));
 }
 
+/** As the runner does: what may work later is tried again, everything else is thrown with its code. */
+export async function loadPatiently(scene: SinkScene, sink: Sink, target: Target, plan: BatchPlan): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const failure = await errorOf(load(scene, target, plan, sink));
+    if (failure === undefined) return;
+    if (sink.classify(failure) !== "wait" || attempt === 100) throw sink.explain(failure);
+  }
+}
+
 export async function inUnit<Result>(
   sink: Sink,
   target: Target,
@@ -147,11 +156,11 @@ export async function codeOf(work: Promise<unknown>): Promise<string> {
   return error instanceof MillraceError ? error.code : String(error);
 }
 
-export async function errorOf(work: Promise<unknown>): Promise<unknown> {
+export async function errorOf(work: Promise<unknown>): Promise<Error | undefined> {
   try {
     await work;
     return undefined;
   } catch (error) {
-    return error ?? new Error("a promise was rejected with nothing");
+    return error instanceof Error ? error : new Error("a promise was rejected with what is no error", { cause: error });
   }
 }

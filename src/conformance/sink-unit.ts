@@ -110,7 +110,15 @@ async function commitsManyBatches(scene: SinkScene): Promise<void> {
     for (let n = 0; n < count; n += 1) {
       const position = positionAt(n * 3);
       const plan = { claim: { ...claim, position }, rejects: [makeReject(2)] };
-      await unit.write(await makeBatch(scene, target, { ...plan, rows: [{ id: n, name: "x" }, { id: n, name: "y" }] }));
+      await unit.write(
+        await makeBatch(scene, target, {
+          ...plan,
+          rows: [
+            { id: n, name: "x" },
+            { id: n, name: "y" },
+          ],
+        }),
+      );
     }
     return look(scene, target);
   });

@@ -1,0 +1,76 @@
+import type { Checkpoint, Claim, Position } from "../../core/checkpoint.ts";
+import type { JsonObject } from "../../core/json.ts";
+import { laneHash } from "./sink-part-name.ts";
+import { type Catalog, type CatalogRow } from "./catalog.ts";
+import { jsonOf, numberOf, textOf } from "./catalog-value.ts";
+
+export function checkpointOf(row: CatalogRow): Checkpoint {
+  return {
+    pipeline: textOf(row, "pipeline"),
+    lane: textOf(row, "lane"),
+    epoch: numberOf(row, "epoch"),
+    position: jsonOf<Position>(row, "position"),
+    source: textOf(row, "source"),
+  };
+}
+
+export function readCheckpoint(catalog: Catalog, pipeline: string, lane: string): Checkpoint | undefined {
+  const row = catalog.get("select * from millrace_checkpoint where pipeline = ? and lane = ?", pipeline, lane);
+  return row === undefined ? undefined : checkpointOf(row);
+}
+
+export function listCheckpoints(catalog: Catalog, pipeline: string, source: string | undefined): Checkpoint[] {
+  const sql = "select * from millrace_checkpoint where pipeline = ?1 and (?2 is null or source = ?2) order by lane";
+  return catalog.all(sql, pipeline, source ?? null).map(checkpointOf);
+}
+
+/** Raises the lane's epoch or inserts the lane. */
+export function claimLane(catalog: Catalog, pipeline: string, lane: string, source: string, initial: Position): Claim {
+  const row = catalog.get(
+    `insert into millrace_checkpoint (pipeline, lane, epoch, position, source, lane_hash) values (?, ?, 1, ?, ?, ?)
+     on conflict (pipeline, lane) do update set epoch = epoch + 1, source = excluded.source returning *`,
+    pipeline,
+    lane,
+    JSON.stringify(initial),
+    source,
+    laneHash(pipeline, lane),
+  );
+  if (row === undefined) throw new Error("The claim returned no row");
+  const checkpoint = checkpointOf(row);
+  return { ...checkpoint, resumed: checkpoint.epoch > 1 };
+}
+
+/** Invariant 2: moves the position where the epoch is still the claim's; false when someone else owns the lane. */
+export function movePosition(catalog: Catalog, claim: Claim, end: Position): boolean {
+  const sql = "update millrace_checkpoint set position = ? where pipeline = ? and lane = ? and epoch = ?";
+  return catalog.run(sql, JSON.stringify(end), claim.pipeline, claim.lane, claim.epoch) === 1;
+}
+
+export function ownsLane(catalog: Catalog, claim: Claim): boolean {
+  const row = catalog.get(
+    "select 1 from millrace_checkpoint where pipeline = ? and lane = ? and epoch = ?",
+    claim.pipeline,
+    claim.lane,
+    claim.epoch,
+  );
+  return row !== undefined;
+}
+
+export function reserveNumbers(catalog: Catalog, count: number): bigint[] {
+  const row = catalog.get("update millrace_number set next = next + ? where name = 'batch' returning next", count);
+  const next = row?.["next"];
+  if (typeof next !== "bigint") throw new Error("The catalog is damaged: it has no batch numbers");
+  return Array.from({ length: count }, (_, n) => next - BigInt(count - n));
+}
+
+export function keepDefinition(catalog: Catalog, pipeline: string, version: string, definition: JsonObject): void {
+  const sql =
+    "insert into millrace_definition values (?, ?, ?) on conflict do update set definition = excluded.definition";
+  catalog.run(sql, pipeline, version, JSON.stringify(definition));
+}
+
+export function readDefinition(catalog: Catalog, pipeline: string, version: string): JsonObject | undefined {
+  const sql = "select definition from millrace_definition where pipeline = ? and version = ?";
+  const row = catalog.get(sql, pipeline, version);
+  return row === undefined ? undefined : jsonOf(row, "definition");
+}

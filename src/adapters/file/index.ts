@@ -1,0 +1,1 @@
+export { fileSink } from "./sink.ts";

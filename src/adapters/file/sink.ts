@@ -1,0 +1,211 @@
+import { mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Checkpoint, Claim, Position } from "../../core/checkpoint.ts";
+import { MillraceError } from "../../core/error.ts";
+import type { JsonObject } from "../../core/json.ts";
+import { limit } from "../../core/limit.ts";
+import type { Place } from "../../core/place.ts";
+import type { FailureKind } from "../../core/retry.ts";
+import type { AdapterContext, SinkFactory } from "../../ports/adapter.ts";
+import type { EngineRow } from "../../ports/engine.ts";
+import type { PreparedTarget, Sink, SinkFacts, SinkRecords, Target, Unit } from "../../ports/sink.ts";
+import { Catalog } from "./catalog.ts";
+import {
+  claimLane,
+  keepDefinition,
+  listCheckpoints,
+  readCheckpoint,
+  readDefinition,
+  reserveNumbers,
+} from "./catalog-lane.ts";
+import { listLedger, listRejects, sumUpRejects } from "./catalog-record.ts";
+import { tableColumnsOf } from "./sink-column.ts";
+import { classify, explain } from "./sink-error.ts";
+import { Manifests } from "./sink-manifest.ts";
+import { OrphanSweep } from "./sink-orphan.ts";
+import { type PartFormat, partFormats, tableFolder } from "./sink-part-name.ts";
+import { FileQuery } from "./sink-query.ts";
+import { type FileTable, hasLineage, prepareTable, readTable, tablesOfPipeline } from "./sink-table.ts";
+import { FileUnit } from "./sink-unit.ts";
+import { viewDdl } from "./sink-view.ts";
+
+const facts: SinkFacts = {
+  guarantee: "exactly once",
+  how: "Each batch is a file named by its position; one transaction of the folder's catalog makes files, rejects, ledger and position valid together.",
+  modes: ["append", "replace"],
+  takes: "relation",
+  unitsMax: limit.parallel,
+  wholeFileUnits: true,
+};
+
+/** `file:DIR`, with `?format=parquet` (the default), `csv` or `ndjson`: a folder for each table, a file for each batch. */
+export const fileSink: SinkFactory = (place, _options, context) => new FileSink(place, context);
+
+/** What is there once the sink is open. */
+interface OpenFolder {
+  readonly catalog: Catalog;
+  readonly manifests: Manifests;
+  readonly orphans: OrphanSweep;
+  readonly query: FileQuery;
+}
+
+class FileSink implements Sink {
+  readonly shown: string;
+  readonly facts = facts;
+  readonly records: SinkRecords;
+  readonly #root: string;
+  readonly #format: PartFormat;
+  readonly #context: AdapterContext;
+  #opening: Promise<OpenFolder> | undefined;
+  #folder: OpenFolder | undefined;
+
+  constructor(place: Place, context: AdapterContext) {
+    this.shown = place.shown;
+    this.#root = resolve(place.path);
+    this.#format = formatOf(place);
+    this.#context = context;
+    this.records = recordsOf(() => this.#open);
+  }
+
+  async open(): Promise<void> {
+    this.#opening ??= this.#openFolder();
+    try {
+      this.#folder = await this.#opening;
+    } catch (error) {
+      this.#opening = undefined;
+      throw error;
+    }
+  }
+
+  async #openFolder(): Promise<OpenFolder> {
+    await mkdir(this.#root, { recursive: true });
+    const catalog = await Catalog.open(this.#root);
+    return {
+      catalog,
+      manifests: new Manifests(catalog, this.#root, this.#context),
+      orphans: new OrphanSweep(catalog, this.#root),
+      query: new FileQuery(catalog, this.#root, this.#context.engine),
+    };
+  }
+
+  get #open(): OpenFolder {
+    if (this.#folder !== undefined) return this.#folder;
+    throw new MillraceError("INTERNAL", `${this.shown} was used before it was opened`, { remedy: "Please report it." });
+  }
+
+  ddl(target: Target): string {
+    return viewDdl(this.#root, newTable(target), this.#format);
+  }
+
+  async prepare(target: Target): Promise<PreparedTarget> {
+    refuseMerge(target);
+    const { catalog, orphans, manifests } = this.#open;
+    const { table, created } = catalog.inTransaction(() => {
+      const prepared = prepareTable(catalog, this.#root, target);
+      orphans.sweep(prepared.table);
+      return prepared;
+    });
+    manifests.write(table.name);
+    return { created, lineage: target.lineage && hasLineage(table), ddl: this.ddl(target) };
+  }
+
+  async define(pipeline: string, version: string, definition: JsonObject): Promise<void> {
+    const { catalog } = this.#open;
+    catalog.inTransaction(() => keepDefinition(catalog, pipeline, version, definition));
+  }
+
+  async claim(pipeline: string, lane: string, source: string, initial: Position): Promise<Claim> {
+    const { catalog, orphans } = this.#open;
+    return catalog.inTransaction(() => {
+      const claim = claimLane(catalog, pipeline, lane, source, initial);
+      if (claim.resumed) for (const table of tablesOfPipeline(catalog, pipeline)) orphans.sweep(table);
+      return claim;
+    });
+  }
+
+  async checkpoint(pipeline: string, lane: string): Promise<Checkpoint | undefined> {
+    return readCheckpoint(this.#open.catalog, pipeline, lane);
+  }
+
+  async reserveBatches(count: number): Promise<bigint[]> {
+    const { catalog } = this.#open;
+    return catalog.inTransaction(() => reserveNumbers(catalog, count));
+  }
+
+  async begin(target: Target, options: { readonly replace?: boolean } = {}): Promise<Unit> {
+    const { catalog, manifests } = this.#open;
+    const table = readTable(catalog, target.table);
+    if (table === undefined) {
+      throw new MillraceError("INTERNAL", `The table ${JSON.stringify(target.table)} was not prepared`, {
+        remedy: "Please report it.",
+        at: { table: target.table },
+      });
+    }
+    const place = { catalog, manifests, table, root: this.#root, format: this.#format, context: this.#context };
+    return new FileUnit(place, target, options.replace === true);
+  }
+
+  query(sql: string): AsyncIterable<readonly EngineRow[]> {
+    return this.#open.query.query(sql);
+  }
+
+  classify(error: unknown): FailureKind {
+    return classify(error);
+  }
+
+  explain(error: unknown): Error {
+    return explain(error, this.shown);
+  }
+
+  async close(): Promise<void> {
+    const folder = this.#folder;
+    this.#folder = undefined;
+    this.#opening = undefined;
+    folder?.manifests.writeBehind();
+    folder?.catalog.close();
+  }
+}
+
+function formatOf(place: Place): PartFormat {
+  const unknown = [...place.options.keys()].find((name) => name !== "format");
+  if (unknown !== undefined) throw invalidUrl(place, `it has the unknown option "${unknown}"`);
+  const text = place.options.get("format") ?? "parquet";
+  const format = partFormats.find((known) => known === text);
+  if (format === undefined) throw invalidUrl(place, `the format "${text}" cannot be written`);
+  return format;
+}
+
+function invalidUrl(place: Place, why: string): MillraceError {
+  return new MillraceError("URL_INVALID", `The URL ${place.shown} cannot be used: ${why}`, {
+    remedy: `Write file:DIR or file:DIR?format=FORMAT, with one of ${partFormats.join(", ")}.`,
+  });
+}
+
+function refuseMerge(target: Target): void {
+  if (facts.modes.includes(target.mode)) return;
+  throw new MillraceError(
+    "PIPELINE_INVALID",
+    `Rows of ${JSON.stringify(target.table)} cannot be merged into files by key`,
+    {
+      remedy: "Choose the mode append or replace, or a database as the destination.",
+      at: { table: target.table },
+    },
+  );
+}
+
+function newTable(target: Target): FileTable {
+  const { table: name, lineage } = target;
+  return { name, folder: tableFolder(name), columns: tableColumnsOf(target), lineage };
+}
+
+function recordsOf(open: () => OpenFolder): SinkRecords {
+  return {
+    rejects: async (filter) => listRejects(open().catalog, filter),
+    rejectSummary: async (pipeline) => sumUpRejects(open().catalog, pipeline),
+    ledger: async (filter) => listLedger(open().catalog, filter),
+    checkpoints: async (pipeline, source) => listCheckpoints(open().catalog, pipeline, source),
+    definition: async (pipeline, version) => readDefinition(open().catalog, pipeline, version),
+    lineageOf: async (table, key) => open().query.lineageOf(table, key),
+    rowsByLineage: async (table, from, to, count) => open().query.rowsByLineage(table, from, to, count),
+  };
+}
