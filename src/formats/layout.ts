@@ -1,0 +1,41 @@
+import type { JsonObject } from "../core/json.ts";
+import type { FormatOptions } from "../core/pipeline.ts";
+import { csvFormat, frameCsv } from "./csv/frame.ts";
+import type { Columns } from "./csv/header.ts";
+import { csvLayout } from "./csv/layout.ts";
+import type { Coding } from "./decode.ts";
+import type { Frame, ReadBounds } from "./frame.ts";
+import type { Sniffed } from "./sniff.ts";
+import type { Cut } from "./split.ts";
+
+/** How the text of a file is read. */
+export interface TextLayout {
+  readonly coding: Coding;
+  /** Where the first record starts: byte of the decoded file, 1-based line. */
+  readonly byte: number;
+  readonly line: number;
+  /** How to read one of its records again. */
+  readonly format: JsonObject;
+  /** What tells where a record starts in the middle of the file; undefined when it is read from its start only. */
+  readonly cut: Omit<Cut, "recordBytesMax"> | undefined;
+  frame(bounds: ReadBounds): Frame;
+}
+
+/** The layout of a sniffed text file. Throws HEADER_MISMATCH, COLUMNS_MISMATCH. */
+export function textLayout(
+  sniffed: Sniffed,
+  options: FormatOptions,
+  columns: Columns | undefined,
+  source: string,
+): TextLayout {
+  const { coding } = sniffed;
+  const { shape, byte, line } = csvLayout(sniffed, options, columns, source);
+  return {
+    coding,
+    byte,
+    line,
+    format: csvFormat(shape),
+    cut: { dialect: shape, blankIsRecord: shape.columns.length === 1 },
+    frame: (bounds) => frameCsv(shape, bounds),
+  };
+}

@@ -1,0 +1,107 @@
+/**
+ * The bytes of a stream that are looked at now. What is handed out is never written to again. A failure of the stream
+ * is kept until all that came before it has been taken.
+ */
+export class ByteWindow {
+  readonly #stream: AsyncIterator<Uint8Array>;
+  #held: Buffer = Buffer.alloc(0);
+  /** Bytes read from the stream and not yet in `#held`. */
+  #pending: Uint8Array = Buffer.alloc(0);
+  #ended = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(stream: AsyncIterable<Uint8Array>) {
+    this.#stream = stream[Symbol.asyncIterator]();
+  }
+
+  get bytes(): Buffer {
+    return this.#held;
+  }
+
+  /** Nothing comes behind `bytes`. */
+  get ended(): boolean {
+    return this.#ended && this.#pending.length === 0;
+  }
+
+  /** What the stream failed with behind `bytes`. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#pending.length === 0 ? this.#failure : undefined;
+  }
+
+  /** Reads until there are `size` bytes, or all there are; and then knows whether more come. */
+  async fill(size: number): Promise<void> {
+    if (this.#held.length < size) {
+      const room = Buffer.allocUnsafeSlow(size);
+      let length = this.#held.copy(room);
+      while (length < size && (await this.#pull())) {
+        const piece = this.#pending.subarray(0, size - length);
+        room.set(piece, length);
+        length += piece.length;
+        this.#pending = this.#pending.subarray(piece.length);
+      }
+      this.#held = room.subarray(0, length);
+    }
+    await this.#pull();
+  }
+
+  /** Drops `count` bytes from the front. */
+  take(count: number): void {
+    this.#held = this.#held.subarray(count);
+  }
+
+  /**
+   * Drops all up to and with the next `byte`, holding nothing. Resolves with the number of bytes dropped and whether
+   * the byte was found; throws what the stream failed with before that.
+   */
+  async skipPast(byte: number): Promise<{ readonly skipped: number; readonly found: boolean }> {
+    let skipped = 0;
+    for (;;) {
+      const at = this.#held.indexOf(byte);
+      const dropped = at < 0 ? this.#held.length : at + 1;
+      this.take(dropped);
+      skipped += dropped;
+      if (at >= 0) return { skipped, found: true };
+      if (!(await this.#pull())) {
+        if (this.#failure !== undefined) throw this.#failure.error;
+        return { skipped, found: false };
+      }
+      this.#held = Buffer.from(this.#pending.buffer, this.#pending.byteOffset, this.#pending.length);
+      this.#pending = this.#pending.subarray(this.#pending.length);
+    }
+  }
+
+  /** Drops `count` bytes, holding nothing; fewer when the stream ends before. */
+  async skip(count: number): Promise<number> {
+    let left = count;
+    for (;;) {
+      const dropped = Math.min(left, this.#held.length);
+      this.take(dropped);
+      left -= dropped;
+      if (left === 0 || !(await this.#pull())) break;
+      this.#held = Buffer.from(this.#pending.buffer, this.#pending.byteOffset, this.#pending.length);
+      this.#pending = this.#pending.subarray(this.#pending.length);
+    }
+    if (left > 0 && this.#failure !== undefined) throw this.#failure.error;
+    return count - left;
+  }
+
+  async close(): Promise<void> {
+    await this.#stream.return?.();
+  }
+
+  /** Makes sure that something is pending. False at the end of the stream, or behind its failure. */
+  async #pull(): Promise<boolean> {
+    while (this.#pending.length === 0) {
+      if (this.#ended || this.#failure !== undefined) return false;
+      try {
+        const { done, value } = await this.#stream.next();
+        if (done === true) this.#ended = true;
+        else this.#pending = value;
+      } catch (error) {
+        // Kept, not hidden: thrown once the bytes before it are taken.
+        this.#failure = { error };
+      }
+    }
+    return true;
+  }
+}

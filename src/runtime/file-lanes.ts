@@ -1,0 +1,259 @@
+import type { Position } from "../core/checkpoint.ts";
+import type { Contract } from "../core/contract.ts";
+import { MillraceError } from "../core/error.ts";
+import { limit } from "../core/limit.ts";
+import type { SourceOptions } from "../core/pipeline.ts";
+import { parsePlace } from "../core/place.ts";
+import { localFiles } from "../adapters/file/files.ts";
+import { nearestName } from "../formats/nearest.ts";
+import { filePosition, isDone, partsOf } from "../formats/position.ts";
+import type { AdapterContext } from "../ports/adapter.ts";
+import type { FileEntry, Files } from "../ports/files.ts";
+import type { KnownLanes, Lane, LaneReader, Source } from "../ports/source.ts";
+import { earlierLanes, endedOpen, endOf, generationOf, laneId, parseLaneId } from "./file-identity.ts";
+import { type FileSettings, type Inspected, inspectFile, openReader } from "./file-inspect.ts";
+import { blockBytes, type Survey } from "./file-survey.ts";
+
+export interface FileSourceOptions {
+  /** A path, a glob or a `file:` URL. */
+  readonly url: string;
+  readonly options: SourceOptions;
+  /** Undefined while it is to be inferred: fields are then called as the header says, or `column0`, `column1`, … */
+  readonly contract: Contract | undefined;
+  /** Content that is loaded already is loaded once more. */
+  readonly again: boolean;
+  /** A file that grew is read from its start nevertheless, since what was loaded of it is replaced. */
+  readonly fromStart?: boolean;
+  readonly batchBytes?: number;
+  readonly context: Pick<AdapterContext, "engine" | "pause" | "notice">;
+}
+
+/** The source over files of this machine. Throws URL_INVALID; files are looked at when its lanes are asked for. */
+export function fileSource(options: FileSourceOptions): Source {
+  const place = parsePlace(options.url);
+  if (place.scheme !== "file") {
+    throw new MillraceError("SCHEME_UNKNOWN", `Records cannot come from ${place.scheme}: (${place.shown})`, {
+      remedy: "Sources are paths and file: URLs.",
+    });
+  }
+  return sourceOfFiles(localFiles(place.path, place.shown), options);
+}
+
+/** The source over the files of any place. */
+export function sourceOfFiles(files: Files, options: FileSourceOptions): Source {
+  return new FileSource(files, options);
+}
+
+const archiveFolder = "done";
+
+class FileSource implements Source {
+  readonly shown: string;
+  readonly #files: Files;
+  readonly #options: FileSourceOptions;
+  readonly #settings: FileSettings;
+  /** By lane id without part. */
+  readonly #inspected = new Map<string, Inspected>();
+  /** Paths of the same content, by lane id. */
+  readonly #paths = new Map<string, Set<string>>();
+
+  constructor(files: Files, options: FileSourceOptions) {
+    this.shown = files.shown;
+    this.#files = files;
+    this.#options = options;
+    const { rejectBytes, recordBytes, batchRecords } = limit;
+    this.#settings = {
+      files,
+      options: options.options,
+      columns: options.contract?.columns,
+      bounds: { batchBytes: options.batchBytes ?? limit.batchBytes, batchRecords, recordBytes, rejectBytes },
+      notice: options.context.notice,
+    };
+  }
+
+  async *lanes(
+    known: KnownLanes,
+    options: { readonly follow: boolean; readonly signal: AbortSignal },
+  ): AsyncIterable<Lane> {
+    if (options.follow) {
+      yield* this.#follow(known, options.signal);
+      return;
+    }
+    const entries = await this.#list();
+    if (entries.length === 0) throw await this.#missing();
+    for (const entry of entries) {
+      if (options.signal.aborted) return;
+      yield* this.#lanesOf(entry, known);
+    }
+  }
+
+  divide(lane: Lane, position: Position): readonly Lane[] | undefined {
+    return partsOf(filePosition(position))?.map((initial, part) => ({
+      id: `${lane.id}#${part}`,
+      source: lane.source,
+      initial,
+      sizeBytes: (initial.end ?? initial.sizeBytes) - initial.byte,
+    }));
+  }
+
+  async open(lane: Lane, position: Position): Promise<LaneReader> {
+    const inspected = this.#inspected.get(wholeId(lane.id)) ?? (await this.#inspectAgain(lane));
+    return openReader(inspected, filePosition(position), this.#settings);
+  }
+
+  isDone(_: Lane, position: Position): boolean {
+    return isDone(filePosition(position));
+  }
+
+  async settle(lane: Lane): Promise<void> {
+    const { settle = "keep" } = this.#options.options;
+    const survey = this.#inspected.get(wholeId(lane.id))?.survey;
+    if (settle === "keep" || survey === undefined) return;
+    for (const path of this.#paths.get(wholeId(lane.id)) ?? []) {
+      if (!(await this.#isAsRead(path, survey))) continue;
+      if (settle === "delete") await this.#files.remove(path);
+      else await this.#files.move(path, archiveFolder);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#files.close();
+  }
+
+  /** New files and changed ones, each when two looks have found it the same. Ends when the signal aborts. */
+  async *#follow(known: KnownLanes, signal: AbortSignal): AsyncIterable<Lane> {
+    const seen = new Map<string, string>();
+    const read = new Map<string, string>();
+    while (!signal.aborted) {
+      for (const entry of await this.#list()) {
+        const isStable = seen.get(entry.path) === entry.version;
+        seen.set(entry.path, entry.version);
+        if (!isStable || read.get(entry.path) === entry.version) continue;
+        read.set(entry.path, entry.version);
+        yield* this.#lanesOf(entry, known);
+        if (signal.aborted) return;
+      }
+      try {
+        await this.#options.context.pause(limit.pollMs, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        throw error;
+      }
+    }
+  }
+
+  async #list(): Promise<readonly FileEntry[]> {
+    const entries = await this.#files.list();
+    if (this.#options.options.settle !== "archive") return entries;
+    return entries.filter(({ path }) => path.split(/[\\/]/).at(-2) !== archiveFolder);
+  }
+
+  async *#lanesOf({ path }: FileEntry, known: KnownLanes): AsyncIterable<Lane> {
+    const { again, fromStart = false } = this.#options;
+    const prefixSizes = async (sizeBytes: number): Promise<number[]> => {
+      if (again || fromStart) return [];
+      return (await earlierLanes(path, sizeBytes, known)).map((earlier) => earlier.sizeBytes);
+    };
+    const inspected = await inspectFile(path, prefixSizes, this.#settings);
+    const { hash } = inspected.survey;
+    const generation = await generationOf(hash, again, known);
+    const lane = laneOf(inspected, generation);
+    if (this.#isTwin(lane)) return;
+    const isKnown = generation > 1 || (await known.get(lane.id)) !== undefined;
+    yield isKnown || again || fromStart
+      ? this.#remember(lane, inspected)
+      : await this.#grownLane(lane, inspected, known);
+  }
+
+  /** Content that another file of this run has: one lane, loaded once, settled with it. */
+  #isTwin(lane: Lane): boolean {
+    const paths = this.#paths.get(lane.id);
+    if (paths === undefined || paths.has(lane.source)) return false;
+    this.#options.context.notice(`${lane.source} has the same content as ${[...paths][0]}; it is loaded once`);
+    paths.add(lane.source);
+    return true;
+  }
+
+  #remember(lane: Lane, inspected: Inspected): Lane {
+    this.#inspected.set(lane.id, inspected);
+    const paths = this.#paths.get(lane.id) ?? new Set();
+    this.#paths.set(lane.id, paths.add(lane.source));
+    return lane;
+  }
+
+  /** New content that begins with what was read under this name goes on behind it. */
+  async #grownLane(lane: Lane, inspected: Inspected, known: KnownLanes): Promise<Lane> {
+    const { survey } = inspected;
+    const earlier = (await earlierLanes(lane.source, survey.sizeBytes, known)).find(
+      ({ hash, sizeBytes }) => survey.prefixes.get(sizeBytes) === hash,
+    );
+    if (earlier === undefined) return this.#remember(lane, inspected);
+    const end = await endOf(earlier.checkpoint, known);
+    if (end === undefined) return this.#unfinished(earlier.checkpoint.lane, inspected, earlier.sizeBytes);
+    if (end.open === true) throw endedOpen(lane.source, earlier.sizeBytes);
+    const { row, byte, line } = end;
+    const { sizeBytes, end: laneEnd } = inspected.initial;
+    const initial = { row, byte, line, sizeBytes, ...(laneEnd === undefined ? {} : { end: laneEnd }) };
+    return this.#remember({ ...lane, initial, sizeBytes: sizeBytes - earlier.sizeBytes }, inspected);
+  }
+
+  /** Another process may still be at it: the earlier content first, under its own lane. */
+  #unfinished(id: string, inspected: Inspected, sizeBytes: number): Lane {
+    const { path, survey, initial } = inspected;
+    this.#options.context.notice(
+      `${path} grew by ${survey.sizeBytes - sizeBytes} bytes since it was begun; run again to read them`,
+    );
+    const earlier = { ...inspected, survey: beginningOf(survey, sizeBytes) };
+    const { split: _, ...start } = initial;
+    const position = { ...start, sizeBytes, ...(start.end === undefined ? {} : { end: sizeBytes }) };
+    return this.#remember({ id, source: path, initial: position, sizeBytes }, earlier);
+  }
+
+  async #inspectAgain(lane: Lane): Promise<Inspected> {
+    const inspected = await inspectFile(lane.source, async () => [], this.#settings);
+    if (inspected.survey.hash !== parseLaneId(lane.id)?.hash) {
+      throw new MillraceError("FILE_CHANGED", `${lane.source} is not what it was when it was begun`, {
+        remedy: "Put the earlier content back to go on, or load the new content as a file of its own.",
+        at: { source: lane.source },
+      });
+    }
+    this.#remember({ ...lane, id: wholeId(lane.id) }, inspected);
+    return inspected;
+  }
+
+  /** Whether a path still holds what was read: what came since must not be settled with it. */
+  async #isAsRead(path: string, survey: Survey): Promise<boolean> {
+    const entry = (await this.#files.list()).find((found) => found.path === path);
+    if (entry === undefined || (entry.version === survey.version && entry.sizeBytes === survey.sizeBytes)) return true;
+    const { survey: now } = await inspectFile(path, async () => [], this.#settings);
+    if (now.hash === survey.hash) return true;
+    this.#options.context.notice(`${path} changed since it was read and is kept`);
+    return false;
+  }
+
+  async #missing(): Promise<MillraceError> {
+    const nearby = await this.#files.nearby();
+    const wanted = this.#files.shown.replace(/^file:/, "");
+    const nearest = nearestName(wanted, nearby);
+    const others = [...nearby].sort().slice(0, 5);
+    const there = others.length === 0 ? "" : ` Beside it are ${others.join(", ")}${nearby.length > 5 ? ", …" : ""}.`;
+    return new MillraceError("FILE_MISSING", `There is no file ${wanted}`, {
+      remedy: nearest === undefined ? `Check the path.${there}` : `Did you mean ${nearest}?${there}`,
+      at: { source: wanted },
+    });
+  }
+}
+
+const wholeId = (id: string): string => id.replace(/#\d+$/, "");
+
+function laneOf({ path, survey, initial }: Inspected, generation: number): Lane {
+  const id = laneId({ hash: survey.hash, generation, part: undefined });
+  return { id, source: path, initial, sizeBytes: survey.sizeBytes };
+}
+
+/** The survey of a file's first `sizeBytes` bytes, which were hashed as a prefix. */
+function beginningOf(survey: Survey, sizeBytes: number): Survey {
+  const hash = survey.prefixes.get(sizeBytes);
+  if (hash === undefined) throw new TypeError("the beginning of the file was not hashed");
+  const digests = [...survey.digests.slice(0, Math.floor(sizeBytes / blockBytes)), Buffer.from(hash, "hex")];
+  return { ...survey, hash, sizeBytes, digests };
+}
