@@ -64,7 +64,7 @@ export type ColumnBuilders = Readonly<Record<string, ColumnBuilder<unknown>>>;
 
 /** The row type of a set of builders. */
 export type RowOf<Builders> = {
-  [Name in keyof Builders]: Builders[Name] extends { readonly value?: infer Value } ? Exclude<Value, undefined> : never;
+  -readonly [Name in keyof Builders]: Builders[Name] extends { readonly value?: infer Value } ? Exclude<Value, undefined> : never;
 };
 
 /** The row type of a contract: `type Hired = Row<typeof hiredEmployees>`. */
