@@ -1,0 +1,81 @@
+import type { Command } from "commander";
+import { limit } from "../core/limit.ts";
+import type { EngineRow } from "../ports/engine.ts";
+import { Session } from "../runtime/session.ts";
+import { countText } from "./figures.ts";
+import { wholeNumber } from "./flags.ts";
+import { rowLines } from "./grid.ts";
+import { stderr, stdout } from "./screen.ts";
+import { jsonValue } from "./shown.ts";
+
+interface QueryFlags {
+  readonly rows: number;
+  readonly json?: boolean;
+}
+
+/** Rows that are counted beyond those shown. */
+const countedMax = 1_000_000;
+
+const examples = `
+Examples:
+  $ millrace query duckdb:hr.db "select * from hired order by id"
+  $ millrace query postgres://me@localhost/hr "select job, count(*) from hired group by job" --rows 100
+  $ millrace query duckdb:hr.db "select * from hired" --json | jq length
+  $ millrace query duckdb:hr.db "select source, sum(read) from millrace_ledger group by source"
+
+The SQL is the place's own. Nothing is written.`;
+
+export function define(command: Command): void {
+  command
+    .description("Read a place with SQL.")
+    .argument("<url>", "duckdb:PATH, postgres://user@host/database or file:FOLDER")
+    .argument("<sql>", "one query")
+    .option("--rows <n>", "rows to show", wholeNumber(1, 1_000_000), limit.rowsShown)
+    .option("--json", "all rows as one JSON array; whole numbers beyond 2^53 and decimals as text, bytes in base64")
+    .addHelpText("after", examples)
+    .action((url: string, sql: string, flags: QueryFlags) => query(url, sql, flags));
+}
+
+async function query(url: string, sql: string, flags: QueryFlags): Promise<void> {
+  const session = await Session.open({ notice: (text) => stderr.line(text) });
+  try {
+    const sink = await session.sink(url);
+    try {
+      const rows = sink.query(sql);
+      await (flags.json === true ? printJson(rows) : printRows(rows, flags.rows));
+    } catch (error) {
+      throw sink.explain(error);
+    }
+  } finally {
+    await session.close();
+  }
+}
+
+async function printJson(rows: AsyncIterable<readonly EngineRow[]>): Promise<void> {
+  let before = "[";
+  for await (const piece of rows) {
+    const texts = piece.map((row) => JSON.stringify(jsonValue(row)));
+    if (texts.length === 0) continue;
+    await stdout.send(`${before}\n${texts.join(",\n")}`);
+    before = ",";
+  }
+  await stdout.send(before === "[" ? "[]\n" : "\n]\n");
+}
+
+async function printRows(rows: AsyncIterable<readonly EngineRow[]>, rowsMax: number): Promise<void> {
+  const shown: EngineRow[] = [];
+  let count = 0;
+  for await (const piece of rows) {
+    shown.push(...piece.slice(0, rowsMax - shown.length));
+    count += piece.length;
+    if (count > rowsMax + countedMax) break;
+  }
+  for (const line of rowLines(shown, stdout)) if (line !== "") stdout.line(line);
+  stdout.line(stdout.style("dim", countLine(shown.length, count, rowsMax)));
+}
+
+function countLine(shown: number, count: number, rowsMax: number): string {
+  if (shown === count) return `(${countText(count)} ${count === 1 ? "row" : "rows"})`;
+  const all = count > rowsMax + countedMax ? `more than ${countText(countedMax)}` : countText(count);
+  return `(the first ${countText(shown)} of ${all} rows; --rows N shows more, --json gives all)`;
+}
