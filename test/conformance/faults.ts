@@ -1,0 +1,460 @@
+import { MillraceError } from "../../src/core/error.ts";
+import type { SinkPlace } from "../../src/conformance/index.ts";
+import type { EngineRow, EngineValue } from "../../src/ports/engine.ts";
+import { RepeatedMessages } from "../../src/ports/sink.ts";
+import {
+  commitsOnRollback,
+  commitsTheGoodPart,
+  everyBatch,
+  everyRecord,
+  everyResult,
+  everySink,
+  everyUnit,
+  type Fault,
+  keepsTheLastBatch,
+  losesUnitsSideBySide,
+  withChanges,
+  writesThrough,
+} from "./broken.ts";
+
+const counter = (): (() => bigint) => {
+  let last = 0n;
+  return () => (last += 1n);
+};
+
+/** Breaks what is read back of the rows. */
+function everyValue(change: (value: EngineValue, column: string) => EngineValue): (place: SinkPlace) => SinkPlace {
+  const changeRow = (row: EngineRow): EngineRow =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, change(value, name)]));
+  return (place) => withChanges(place, { readTable: async (table) => (await place.readTable(table)).map(changeRow) });
+}
+
+const preparing: readonly Fault[] = [
+  {
+    what: "cannot be opened twice",
+    noticedBy: ["opens from several sinks at once, and again"],
+    breakPlace: everySink((sink) => {
+      let opened = false;
+      return {
+        open: async () => {
+          if (opened) throw new Error("relation already exists");
+          opened = true;
+          await sink.open();
+        },
+      };
+    }),
+  },
+  {
+    what: "always says that the table was created",
+    noticedBy: ["creates a missing table and says so once", "accepts a table that fits"],
+    breakPlace: everySink((sink) => ({
+      prepare: async (target) => ({ ...(await sink.prepare(target)), created: true }),
+    })),
+  },
+  {
+    what: "takes any table",
+    noticedBy: ["refuses a table that does not fit and names every column"],
+    breakPlace: everySink((sink) => ({
+      prepare: async (target) => {
+        try {
+          return await sink.prepare(target);
+        } catch {
+          return { created: false, lineage: false, ddl: sink.ddl(target) };
+        }
+      },
+    })),
+  },
+  {
+    what: "names only one of the columns that do not fit",
+    noticedBy: ["refuses a table that does not fit and names every column"],
+    breakPlace: everySink((sink) => ({
+      prepare: async (target) => {
+        try {
+          return await sink.prepare(target);
+        } catch (error) {
+          if (!(error instanceof MillraceError)) throw error;
+          throw new MillraceError(error.code, error.message.split(";")[0] ?? "", { remedy: "", cause: error });
+        }
+      },
+    })),
+  },
+  {
+    what: "takes a mode that it does not have",
+    noticedBy: ["refuses a mode that it does not have"],
+    breakPlace: everySink((sink) => ({ prepare: (target) => sink.prepare({ ...target, mode: "append" }) })),
+  },
+  {
+    what: "does not notice that the table is gone",
+    noticedBy: ["forgets the positions of a table that is created anew"],
+    breakPlace: (place) => withChanges(place, { dropTable: async () => undefined }),
+  },
+  {
+    what: "says lineage as it was asked for",
+    noticedBy: ["says whether the table has lineage"],
+    breakPlace: everySink((sink) => ({
+      prepare: async (target) => ({ ...(await sink.prepare(target)), lineage: target.lineage }),
+    })),
+  },
+];
+
+const fencing: readonly Fault[] = [
+  {
+    what: "forgets the position",
+    noticedBy: [
+      "raises the epoch and gives the committed position",
+      "keeps the position when the place is opened again",
+    ],
+    breakPlace: everySink((sink) => ({
+      claim: async (...of) => ({ ...(await sink.claim(...of)), position: of[3] }),
+    })),
+  },
+  {
+    what: "does not raise the epoch",
+    noticedBy: [
+      "raises the epoch and gives the committed position",
+      "gives every one of many claimers an epoch of its own",
+    ],
+    breakPlace: everySink((sink) => ({ claim: async (...of) => ({ ...(await sink.claim(...of)), epoch: 1 }) })),
+  },
+  {
+    what: "takes all pipelines for one",
+    noticedBy: ["keeps the lanes and the pipelines apart"],
+    breakPlace: everySink((sink) => ({
+      claim: async (_, ...of) => ({ ...(await sink.claim("p", ...of)) }),
+      checkpoint: (_, lane) => sink.checkpoint("p", lane),
+    })),
+  },
+  {
+    what: "has no fence",
+    noticedBy: [
+      "refuses a fenced unit and leaves nothing of it",
+      "lets one of two claimers commit a position, fifty times",
+    ],
+    breakPlace: everyBatch(async (batch, sink) => {
+      const { pipeline, lane, epoch } = batch.claim;
+      const now = await sink.checkpoint(pipeline, lane);
+      return { ...batch, claim: { ...batch.claim, epoch: now?.epoch ?? epoch } };
+    }),
+  },
+  {
+    what: "says that a fenced unit was committed",
+    noticedBy: ["gives a claimer the truth about a unit that was open"],
+    breakPlace: everyUnit((unit) => ({
+      commit: async () => {
+        await Promise.allSettled([unit.commit()]);
+      },
+    })),
+  },
+];
+
+const committing: readonly Fault[] = [
+  {
+    what: "commits every write at once",
+    noticedBy: [
+      "commits rows, rejects, ledger and position together, and nothing before",
+      "rolls back everything",
+      "replace shows the old rows until commit and then the new ones",
+    ],
+    breakPlace: writesThrough,
+  },
+  {
+    what: "leaves the position where it was",
+    noticedBy: [
+      "commits rows, rejects, ledger and position together, and nothing before",
+      "commits a batch of rejects only",
+    ],
+    breakPlace: everyBatch((batch) => ({ ...batch, end: batch.start })),
+  },
+  {
+    what: "drops rejects",
+    noticedBy: [
+      "commits rows, rejects, ledger and position together, and nothing before",
+      "keeps the bytes, place and reasons of a reject",
+    ],
+    breakPlace: everyBatch((batch) => ({ ...batch, rejects: [], filtered: batch.filtered + batch.rejects.length })),
+  },
+  {
+    what: "commits when it should roll back",
+    noticedBy: ["rolls back everything", "forgets the message ids of a unit that is rolled back"],
+    breakPlace: commitsOnRollback,
+  },
+  {
+    what: "throws when there is nothing to roll back",
+    noticedBy: ["rolls back again and after commit without effect"],
+    breakPlace: everyUnit((unit) => {
+      let ended = false;
+      return {
+        rollback: async () => {
+          if (ended) throw new Error("there is no transaction");
+          ended = true;
+          await unit.rollback();
+        },
+      };
+    }),
+  },
+  {
+    what: "commits the good part of a unit that failed",
+    noticedBy: ["commits nothing of a unit that has thrown"],
+    breakPlace: commitsTheGoodPart,
+  },
+  {
+    what: "makes every batch balance",
+    noticedBy: ["refuses a batch that does not balance", "commits nothing of a unit that has thrown"],
+    breakPlace: everyBatch((batch) => ({ ...batch, filtered: batch.read - batch.rows.count - batch.rejects.length })),
+  },
+  {
+    what: "keeps only the last batch of a unit",
+    noticedBy: ["commits many batches in one unit", "commits lane after lane in one unit"],
+    breakPlace: keepsTheLastBatch,
+  },
+  {
+    what: "takes no notice of a batch without rows",
+    noticedBy: [
+      "commits a batch of rejects only",
+      "commits a batch that was filtered whole",
+      "commits a batch without records",
+      "replace by nothing empties the table",
+    ],
+    breakPlace: everyUnit((unit) => ({
+      write: async (batch) =>
+        batch.rows.count > 0
+          ? unit.write(batch)
+          : { loaded: 0, merged: 0, rejected: batch.rejects.length, refused: [] },
+    })),
+  },
+  {
+    what: "loses rows of units side by side",
+    noticedBy: ["commits lanes side by side"],
+    breakPlace: losesUnitsSideBySide,
+  },
+];
+
+const meetingRows: readonly Fault[] = [
+  {
+    what: "drops duplicates where there is no key",
+    noticedBy: ["append keeps duplicates where there is no key"],
+    breakPlace: (place) =>
+      withChanges(place, {
+        readTable: async (table) => {
+          const rows = await place.readTable(table);
+          return [...new Map(rows.map((row) => [JSON.stringify(row), row])).values()];
+        },
+      }),
+  },
+  {
+    what: "takes duplicate keys for changes",
+    noticedBy: [
+      "append refuses duplicate keys, row by row",
+      "append shows the first of many refused rows and keeps all",
+    ],
+    on: "duckdb",
+    breakPlace: everySink((sink) => ({
+      begin: (target, options) =>
+        sink.begin({ ...target, mode: target.key.length > 0 ? "merge" : target.mode }, options),
+    })),
+  },
+  {
+    what: "hides the rows that it refused",
+    noticedBy: [
+      "append refuses duplicate keys, row by row",
+      "append shows the first of many refused rows and keeps all",
+    ],
+    on: "duckdb",
+    breakPlace: everyResult((result) => ({ ...result, refused: [] })),
+  },
+  {
+    what: "appends where it should merge",
+    noticedBy: [
+      "merge inserts, changes and counts both",
+      "merge takes the last of equal keys in a batch",
+      "merge of a key of several columns",
+    ],
+    on: "duckdb",
+    breakPlace: everySink((sink) => ({
+      begin: (target, options) => sink.begin({ ...target, mode: "append" }, options),
+    })),
+  },
+  {
+    what: "counts merged rows as loaded",
+    noticedBy: ["merge inserts, changes and counts both", "merge takes the last of equal keys in a batch"],
+    on: "duckdb",
+    breakPlace: everyResult((result) => ({ ...result, loaded: result.loaded + result.merged, merged: 0 })),
+  },
+  {
+    what: "appends where it should replace",
+    noticedBy: [
+      "replace shows the old rows until commit and then the new ones",
+      "replace forgets the pipeline's other lanes",
+    ],
+    breakPlace: everySink((sink) => ({ begin: (target) => sink.begin(target) })),
+  },
+  {
+    what: "replaces although it is rolled back",
+    noticedBy: ["replace rolled back keeps the old rows"],
+    breakPlace: commitsOnRollback,
+  },
+];
+
+const keeping: readonly Fault[] = [
+  {
+    what: "keeps the bytes of rejects as text",
+    noticedBy: ["keeps the bytes, place and reasons of a reject"],
+    breakPlace: everyBatch((batch) => ({
+      ...batch,
+      rejects: batch.rejects.map((reject) => ({ ...reject, bytes: Buffer.from(Buffer.from(reject.bytes).toString()) })),
+    })),
+  },
+  {
+    what: "keeps one reason of a reject",
+    noticedBy: [
+      "keeps the bytes, place and reasons of a reject",
+      "finds rejects by every filter",
+      "sums up open rejects",
+    ],
+    breakPlace: everyBatch((batch) => ({
+      ...batch,
+      rejects: batch.rejects.map((reject) => ({ ...reject, reasons: reject.reasons.slice(0, 1) })),
+    })),
+  },
+  {
+    what: "knows no filter of rejects",
+    noticedBy: ["finds rejects by every filter"],
+    breakPlace: everyRecord((records) => ({ rejects: ({ limit }) => records.rejects({ limit }) })),
+  },
+  {
+    what: "takes a replay for a batch like any other",
+    noticedBy: [
+      "marks replayed rejects and leaves the others",
+      "keeps a replayed reject open with the reasons of this attempt",
+      "lets one of two racers replay a reject",
+    ],
+    breakPlace: everyBatch(({ replays: _, ...batch }) => batch),
+  },
+  {
+    what: "takes every replayed reject for mended",
+    noticedBy: ["keeps a replayed reject open with the reasons of this attempt"],
+    breakPlace: everyBatch((batch) =>
+      batch.replays === undefined ? batch : { ...batch, rejects: [], filtered: batch.rejects.length },
+    ),
+  },
+  {
+    what: "knows no message ids",
+    noticedBy: ["names exactly the message ids that are committed already"],
+    breakPlace: everyBatch(({ messageIds: _, ...batch }) => batch),
+  },
+  {
+    what: "takes all messages of a batch for repeated when one is",
+    noticedBy: ["names exactly the message ids that are committed already"],
+    breakPlace: everyUnit((unit) => ({
+      write: async (batch) => {
+        try {
+          return await unit.write(batch);
+        } catch (error) {
+          throw error instanceof RepeatedMessages ? new RepeatedMessages(batch.messageIds ?? []) : error;
+        }
+      },
+    })),
+  },
+  {
+    what: "numbers batches in each process anew",
+    noticedBy: ["keeps batch numbers unique across sinks"],
+    breakPlace: everySink(() => {
+      const next = counter();
+      return { reserveBatches: async (count) => Array.from({ length: count }, next) };
+    }),
+  },
+  {
+    what: "keeps one definition for all versions",
+    noticedBy: ["keeps definitions by version"],
+    breakPlace: everySink((sink) => ({
+      define: (pipeline, _, definition) => sink.define(pipeline, "", definition),
+      records: withChanges(sink.records, { definition: (pipeline) => sink.records.definition(pipeline, "") }),
+    })),
+  },
+  {
+    what: "lists the ledger oldest first",
+    noticedBy: ["lists the ledger newest first and by every filter"],
+    breakPlace: everyRecord((records) => ({ ledger: async (filter) => (await records.ledger(filter)).toReversed() })),
+  },
+  {
+    what: "writes the time of the commit as the start",
+    noticedBy: ["writes a ledger entry that balances for each batch"],
+    breakPlace: everyBatch((batch) => ({ ...batch, startedAt: new Date().toISOString() })),
+  },
+  {
+    what: "lists the lanes of all sources",
+    noticedBy: ["lists checkpoints by source"],
+    breakPlace: everyRecord((records) => ({ checkpoints: (pipeline) => records.checkpoints(pipeline) })),
+  },
+  {
+    what: "finds the lineage of one of several rows",
+    noticedBy: ["finds the lineage of a key and the rows of a lineage", "knows no lineage of a table without"],
+    breakPlace: everyRecord((records) => ({
+      lineageOf: async (...of) => (await records.lineageOf(...of)).slice(0, 1),
+    })),
+  },
+  {
+    what: "leaves the client's errors as they are",
+    noticedBy: ["reads by query and explains a query that fails"],
+    breakPlace: everySink(() => ({ explain: (error) => (error instanceof Error ? error : new Error("unknown")) })),
+  },
+];
+
+const changingValues: readonly Fault[] = [
+  {
+    what: "takes the empty text for null",
+    noticedBy: ["keeps any text, and the empty one apart from null"],
+    breakPlace: everyValue((value) => (value === "" ? null : value)),
+  },
+  {
+    what: "trims text",
+    noticedBy: ["keeps any text, and the empty one apart from null"],
+    breakPlace: everyValue((value) => (typeof value === "string" ? value.trim() : value)),
+  },
+  {
+    what: "keeps decimals as doubles",
+    noticedBy: ["keeps whole numbers, decimals and doubles exactly"],
+    breakPlace: everyValue((value, column) => (column === "whole" && value !== null ? String(Number(value)) : value)),
+  },
+  {
+    what: "keeps timestamps to the millisecond",
+    noticedBy: ["keeps dates and timestamps exactly"],
+    breakPlace: everyValue((value, column) =>
+      column === "moment" && typeof value === "string" ? value.slice(0, 23) : value,
+    ),
+  },
+  {
+    what: "loses the shape of json",
+    noticedBy: ["keeps json, uuid and boolean exactly"],
+    breakPlace: everyValue((value, column) => (column === "tree" ? JSON.stringify(value) : value)),
+  },
+  {
+    what: "shows dates as days",
+    noticedBy: ["reads every type as the row types say"],
+    breakPlace: everyRecord((records) => ({
+      rowsByLineage: async (...of) => (await records.rowsByLineage(...of)).map((row) => ({ ...row, day: 1 })),
+    })),
+  },
+  {
+    what: "folds the case of names",
+    noticedBy: ["keeps columns of any name in a table of any name"],
+    breakPlace: (place) =>
+      withChanges(place, {
+        readTable: async (table) => {
+          const rows = await place.readTable(table);
+          return rows.map((row) =>
+            Object.fromEntries(Object.entries(row).map(([name, value]) => [name.toLowerCase(), value])),
+          );
+        },
+      }),
+  },
+];
+
+export const faults: readonly Fault[] = [
+  ...preparing,
+  ...fencing,
+  ...committing,
+  ...meetingRows,
+  ...keeping,
+  ...changingValues,
+];
