@@ -1,0 +1,97 @@
+import { quoteIdentifier, quoteLiteral } from "../../core/identifier.ts";
+import type { EngineConnection, EngineHost } from "../../ports/engine.ts";
+import { troubleOf } from "./errors.ts";
+import { Turns } from "./turns.ts";
+
+/** A DuckDB file attached to the engine of this process, shared by all sinks that name it. */
+export class Attachment {
+  readonly file: string;
+  /** Its name in the engine. */
+  readonly database: string;
+  readonly readOnly: boolean;
+  /**
+   * Who writes rows. DuckDB would let two transactions write at once, but both append to one file and one key index:
+   * measured, two gain nothing over one, and a key written by both fails the later commit instead of one row.
+   */
+  readonly writers = new Turns();
+  /** Who draws numbers from sequences, so that those drawn at once are consecutive. */
+  readonly numbers = new Turns();
+  readonly #engine: EngineHost;
+  #broken = false;
+
+  private constructor(engine: EngineHost, file: string, readOnly: boolean) {
+    this.#engine = engine;
+    this.file = file;
+    this.readOnly = readOnly;
+    this.database = engine.uniqueName("millrace_duckdb");
+  }
+
+  /** Attaches the file, which must not be attached in this process. Rejects with the engine's error. */
+  static async open(engine: EngineHost, file: string, readOnly: boolean): Promise<Attachment> {
+    const attachment = new Attachment(engine, file, readOnly);
+    await attachment.connected((connection) => attachment.#attach(connection));
+    return attachment;
+  }
+
+  uniqueName(prefix: string): string {
+    return this.#engine.uniqueName(prefix);
+  }
+
+  /** A connection that sees the file under `database`; the caller closes it. */
+  connect(): Promise<EngineConnection> {
+    return this.#engine.connect();
+  }
+
+  /** Work on a connection of its own. */
+  async connected<Result>(work: (connection: EngineConnection) => Promise<Result>): Promise<Result> {
+    const connection = await this.#engine.connect();
+    try {
+      return await work(connection);
+    } catch (error) {
+      this.noteFailure(error);
+      throw error;
+    } finally {
+      connection.close();
+    }
+  }
+
+  /** After a failed checkpoint DuckDB closes a database until it is attached anew. */
+  noteFailure(error: unknown): void {
+    if (troubleOf(error) === "broken" || (error instanceof Error && /invalidated/i.test(error.message)))
+      this.#broken = true;
+  }
+
+  /** Attaches the file anew when DuckDB has closed it. Call it in turn, with no unit open. */
+  async repair(): Promise<void> {
+    if (!this.#broken) return;
+    await this.connected(async (connection) => {
+      await detachBroken(connection, this.database);
+      await this.#attach(connection);
+    });
+    this.#broken = false;
+  }
+
+  /** Folds the log into the file and lets go of it. Rejects when the disk has no room for it; nothing is lost then. */
+  async close(): Promise<void> {
+    await this.connected(async (connection) => {
+      // DETACH writes the checkpoint; asking for it first would write it twice.
+      await connection.run(`detach ${quoteIdentifier(this.database)}`);
+    });
+  }
+
+  async #attach(connection: EngineConnection): Promise<void> {
+    // The type is said, or DuckDB would fetch an extension for a SQLite file.
+    const options = this.readOnly ? "type duckdb, read_only" : "type duckdb";
+    await connection.run(`attach ${quoteLiteral(this.file)} as ${quoteIdentifier(this.database)} (${options})`);
+  }
+}
+
+/** DuckDB detaches an invalid database and then complains that it could not write its checkpoint. */
+async function detachBroken(connection: EngineConnection, database: string): Promise<void> {
+  try {
+    await connection.run(`detach ${quoteIdentifier(database)}`);
+  } catch (error) {
+    const gone = error instanceof Error && /Detached database|database not found/i.test(error.message);
+    if (!gone) throw error;
+  }
+}

@@ -1,0 +1,1 @@
+export { duckdbSink } from "./sink.ts";

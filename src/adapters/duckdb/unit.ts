@@ -1,0 +1,326 @@
+import { MillraceError } from "../../core/error.ts";
+import { isBalanced } from "../../core/ledger.ts";
+import { limit } from "../../core/limit.ts";
+import type { Reject } from "../../core/reject.ts";
+import type { EngineConnection } from "../../ports/engine.ts";
+import type { SinkBatch, Target, Unit, WriteResult } from "../../ports/sink.ts";
+import type { Attachment } from "./attachment.ts";
+import { dropOtherCheckpoints, moveCheckpoint } from "./checkpoints.ts";
+import { copyRows, type ReadableRows } from "./copied-rows.ts";
+import { findDuplicates } from "./duplicates.ts";
+import { troubleOf } from "./errors.ts";
+import { type Inserted, type Insertion, insertRows } from "./insert-rows.ts";
+import { newRejects, writeLedger, writeMessageIds, writeRejects, writeReplays } from "./kept-records.ts";
+import type { Names } from "./location.ts";
+import { drawNumbers } from "./numbers.ts";
+import { findUnfitRows, findUnreferenced, type Refusals } from "./refusals.ts";
+import type { TableFacts } from "./table-facts.ts";
+import { findByTrial } from "./trial.ts";
+
+/** What a unit works with. */
+export interface UnitPlan {
+  readonly attachment: Attachment;
+  readonly names: Names;
+  readonly target: Target;
+  readonly facts: TableFacts;
+  readonly replace: boolean;
+  /** Whether a key was found twice before: then rows are looked up before they are written. */
+  readonly wary: { duplicates: boolean };
+  readonly now: () => string;
+  /** Whether the batch is in the ledger: asked when a commit failed half way. Throws FENCED when nobody can tell. */
+  readonly isCommitted: (batch: bigint) => Promise<boolean>;
+  /** Ends the turn of this unit. */
+  readonly done: (unit: DuckdbUnit) => void;
+}
+
+/** A batch as it was written, to be written again should DuckDB end the transaction. */
+interface Written {
+  readonly batch: SinkBatch;
+  readonly refusals: Refusals;
+  readonly rejects: readonly Reject[];
+  readonly firstReject: bigint;
+  readonly inserted: Inserted;
+}
+
+/**
+ * One transaction on a connection of its own. DuckDB has no savepoints: an error ends the whole transaction. So rows are
+ * written at once in the hope that none is refused; if one is, the transaction is begun anew, the batches before are
+ * written again, the rows at fault are found, and the others go in.
+ */
+export class DuckdbUnit implements Unit {
+  readonly #plan: UnitPlan;
+  readonly #connection: EngineConnection;
+  readonly #written: Written[] = [];
+  #state: "open" | "failed" | "ended" = "open";
+  #closed = false;
+
+  private constructor(plan: UnitPlan, connection: EngineConnection) {
+    this.#plan = plan;
+    this.#connection = connection;
+  }
+
+  static async begin(plan: UnitPlan): Promise<DuckdbUnit> {
+    const unit = new DuckdbUnit(plan, await plan.attachment.connect());
+    try {
+      await unit.#begin();
+      return unit;
+    } catch (error) {
+      await unit.rollback();
+      throw error;
+    }
+  }
+
+  async write(batch: SinkBatch): Promise<WriteResult> {
+    if (this.#state !== "open") throw over();
+    try {
+      const written = await this.#withReadable(batch, (rows) => this.#write(batch, rows));
+      this.#written.push(written);
+      return resultOf(written);
+    } catch (error) {
+      this.#state = "failed";
+      this.#plan.attachment.noteFailure(error);
+      throw error;
+    }
+  }
+
+  async commit(): Promise<void> {
+    // DuckDB lets the COMMIT of a failed transaction pass as a rollback.
+    if (this.#state !== "open") throw over();
+    try {
+      await this.#commit();
+    } finally {
+      this.#end();
+    }
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#state === "ended") return;
+    try {
+      await this.#connection.run("rollback");
+    } catch (error) {
+      // Nothing to roll back, or no way to say so; closing the connection ends the transaction in any case.
+      this.#plan.attachment.noteFailure(error);
+    }
+    this.#end();
+  }
+
+  #end(): void {
+    this.#state = "ended";
+    this.#close();
+    this.#plan.done(this);
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#connection.close();
+  }
+
+  async #begin(): Promise<void> {
+    await this.#connection.run("begin");
+    if (this.#plan.replace) await this.#connection.run(`delete from ${this.#table}`);
+  }
+
+  async #commit(): Promise<void> {
+    const { attachment, names, target, replace } = this.#plan;
+    const last = this.#written.at(-1);
+    try {
+      if (replace) {
+        const lanes = this.#written.map(({ batch }) => batch.claim.lane);
+        await dropOtherCheckpoints(this.#connection, names, target.pipeline, lanes);
+      }
+      await this.#connection.run("commit");
+    } catch (error) {
+      attachment.noteFailure(error);
+      this.#close();
+      // The commit may be durable and only the checkpoint that DuckDB made after it have failed.
+      if (last === undefined || !(await this.#plan.isCommitted(last.batch.batch))) throw error;
+    }
+  }
+
+  /** Begins anew after DuckDB has ended the transaction, and writes again what was written. */
+  async #restart(): Promise<void> {
+    await this.#connection.run("rollback");
+    await this.#begin();
+    for (const written of this.#written) {
+      await this.#enter(written.batch);
+      const inserted = await insertRows(this.#insertion(written.batch.rows), new Set(written.refusals.keys()));
+      if (inserted.loaded !== written.inserted.loaded) throw changedMeanwhile(this.#plan.target);
+      await this.#keepRecords(written);
+    }
+  }
+
+  async #withReadable(batch: SinkBatch, work: (rows: ReadableRows) => Promise<Written>): Promise<Written> {
+    if (this.#written.length === 0 || batch.rows.count === 0) return work(batch.rows);
+    const copied = await copyRows(this.#plan.attachment, batch.rows);
+    try {
+      return await work(copied.rows);
+    } finally {
+      await copied.release();
+    }
+  }
+
+  async #write(batch: SinkBatch, rows: ReadableRows): Promise<Written> {
+    await this.#enterAfresh(batch);
+    const { refusals, inserted } = await this.#insert(batch, rows);
+    const rejects = rejectsOf(batch, refusals);
+    const fresh = newRejects(batch, rejects).length;
+    const firstReject = fresh === 0 ? 0n : await this.#drawRejectIds(fresh);
+    const written = { batch, refusals, rejects, firstReject, inserted };
+    checkBalance(written);
+    await this.#keepRecords(written);
+    return written;
+  }
+
+  #drawRejectIds(count: number): Promise<bigint> {
+    return drawNumbers(this.#plan.attachment, this.#plan.names, "millrace_reject_id", count);
+  }
+
+  /** The fence, with a second attempt when the lane was claimed after this transaction began to see. */
+  async #enterAfresh(batch: SinkBatch): Promise<void> {
+    try {
+      await this.#enter(batch);
+    } catch (error) {
+      if (troubleOf(error) !== "conflict") throw error;
+      await this.#restart();
+      await this.#enter(batch);
+    }
+  }
+
+  async #enter(batch: SinkBatch): Promise<void> {
+    const { names, now } = this.#plan;
+    if (!(await moveCheckpoint(this.#connection, names, batch.claim, batch.end, now()))) throw fenced(batch);
+    await writeMessageIds(this.#connection, names, batch, now());
+  }
+
+  async #insert(batch: SinkBatch, rows: ReadableRows): Promise<{ refusals: Refusals; inserted: Inserted }> {
+    const { wary } = this.#plan;
+    const refusals = await this.#findUnfit(rows);
+    // A restart writes the batches before once more, so from the second on keys are looked up first.
+    if (wary.duplicates || this.#written.length > 0) await this.#findClashes(rows, refusals);
+    try {
+      return { refusals, inserted: await this.#insertBut(rows, refusals) };
+    } catch (error) {
+      if (troubleOf(error) !== "row") throw error;
+    }
+    wary.duplicates = true;
+    return this.#insertAfterRefusal(batch, rows, refusals);
+  }
+
+  async #insertAfterRefusal(
+    batch: SinkBatch,
+    rows: ReadableRows,
+    refusals: Refusals,
+  ): Promise<{ refusals: Refusals; inserted: Inserted }> {
+    await this.#reenter(batch);
+    await this.#findClashes(rows, refusals);
+    try {
+      return { refusals, inserted: await this.#insertBut(rows, refusals) };
+    } catch (error) {
+      if (troubleOf(error) !== "row") throw error;
+    }
+    await findByTrial(rows.count, refusals, (excluded) => this.#try(batch, rows, excluded));
+    await this.#reenter(batch);
+    return { refusals, inserted: await this.#insertBut(rows, refusals) };
+  }
+
+  async #reenter(batch: SinkBatch): Promise<void> {
+    await this.#restart();
+    await this.#enter(batch);
+  }
+
+  /** Whether the rows but for `excluded` go in, undone in any case: resolves with the refusal of one of them. */
+  async #try(batch: SinkBatch, rows: ReadableRows, excluded: ReadonlySet<number>): Promise<Error | undefined> {
+    await this.#reenter(batch);
+    try {
+      await insertRows(this.#insertion(rows), excluded);
+      return undefined;
+    } catch (error) {
+      if (troubleOf(error) !== "row" || !(error instanceof Error)) throw error;
+      return error;
+    }
+  }
+
+  #findUnfit(rows: ReadableRows): Promise<Refusals> {
+    const { attachment, facts } = this.#plan;
+    if (rows.count === 0) return Promise.resolve(new Map());
+    return attachment.connected((connection) => findUnfitRows(connection, rows, facts));
+  }
+
+  async #findClashes(rows: ReadableRows, refusals: Refusals): Promise<void> {
+    const { names, target, facts } = this.#plan;
+    if (rows.count === 0) return;
+    await findUnreferenced(this.#insertion(rows), names, facts, refusals);
+    if (target.mode !== "merge") await findDuplicates(this.#insertion(rows), facts, refusals);
+  }
+
+  #insertBut(rows: ReadableRows, refusals: Refusals): Promise<Inserted> {
+    return insertRows(this.#insertion(rows), new Set(refusals.keys()));
+  }
+
+  #insertion(rows: ReadableRows): Insertion {
+    return { connection: this.#connection, table: this.#table, target: this.#plan.target, rows };
+  }
+
+  async #keepRecords(written: Written): Promise<void> {
+    const { names, target, now } = this.#plan;
+    const { batch, rejects, firstReject } = written;
+    if (batch.replays !== undefined) await writeReplays(this.#connection, names, batch.replays, rejects);
+    await writeRejects(this.#connection, names, batch, newRejects(batch, rejects), firstReject, now());
+    await writeLedger(this.#connection, names, target, batch, resultOf(written), now());
+  }
+
+  get #table(): string {
+    return this.#plan.names.table(this.#plan.target.table);
+  }
+}
+
+/** The batch's own rejects and those of the rows refused here, in record order. */
+function rejectsOf(batch: SinkBatch, refusals: Refusals): Reject[] {
+  const refused = [...refusals].map(([row, reason]) => batch.refuse(row, reason));
+  return [...batch.rejects, ...refused].toSorted((a, b) => a.record - b.record);
+}
+
+function resultOf({ batch, refusals, rejects, inserted }: Written): WriteResult {
+  const shownRows = [...refusals].toSorted(([a], [b]) => a - b).slice(0, limit.rejectsShown);
+  return {
+    ...inserted,
+    rejected: rejects.length,
+    refused: shownRows.map(([row, reason]) => batch.refuse(row, reason)),
+  };
+}
+
+/** Invariant 1. */
+function checkBalance({ batch, rejects, inserted }: Written): void {
+  const counts = { read: batch.read, filtered: batch.filtered, rejected: rejects.length, ...inserted };
+  if (isBalanced(counts)) return;
+  const sum = `${counts.loaded} loaded, ${counts.merged} merged, ${counts.filtered} filtered, ${counts.rejected} rejected`;
+  throw new MillraceError("NOT_BALANCED", `Of ${counts.read} records read there are ${sum}`, {
+    remedy: "Nothing of this batch was written. Please report it.",
+    at: { source: batch.source },
+  });
+}
+
+function fenced(batch: SinkBatch): MillraceError {
+  return new MillraceError(
+    "FENCED",
+    `The lane ${batch.claim.source} was taken over at an epoch above ${batch.claim.epoch}`,
+    {
+      remedy: "Nothing is lost: the new owner goes on from the last commit.",
+      at: { source: batch.source },
+    },
+  );
+}
+
+function over(): MillraceError {
+  return new MillraceError("INTERNAL", "The unit is over: it has failed or was ended", {
+    remedy: "Roll it back and begin another.",
+  });
+}
+
+function changedMeanwhile(target: Target): MillraceError {
+  return new MillraceError("SINK_BUSY", `The table "${target.table}" was changed while the unit was written again`, {
+    remedy: "Try again; let nothing else write to the table meanwhile.",
+    at: { table: target.table },
+  });
+}
