@@ -1,4 +1,5 @@
 import type { Reject } from "../core/reject.ts";
+import type { SkipRest } from "./record-table.ts";
 import type { RecordAt, RecordText } from "../ports/source.ts";
 
 /** Bounds of reading; `limit` in core where nothing else is said. */
@@ -29,8 +30,8 @@ export interface Framed {
   readonly taken: number;
   /** Line ends within the bytes taken. */
   readonly lines: number;
-  /** The last record is too long and goes on behind the bytes: what is left of its line is to be skipped. */
-  readonly openEnded: boolean;
+  /** The last record is too long and goes on behind the bytes: what is left of it is to be skipped. */
+  readonly rest: SkipRest | undefined;
 }
 
 /**

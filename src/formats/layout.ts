@@ -3,6 +3,8 @@ import type { FormatOptions } from "../core/pipeline.ts";
 import { csvFormat, frameCsv } from "./csv/frame.ts";
 import type { Columns } from "./csv/header.ts";
 import { csvLayout } from "./csv/layout.ts";
+import { frameLines } from "./json/lines.ts";
+import { frameValues, jsonStart } from "./json/values.ts";
 import type { Coding } from "./decode.ts";
 import type { Frame, ReadBounds } from "./frame.ts";
 import type { Sniffed } from "./sniff.ts";
@@ -29,6 +31,28 @@ export function textLayout(
   source: string,
 ): TextLayout {
   const { coding } = sniffed;
+  const ignoreExtra = options.ignoreExtra === true;
+  if (sniffed.format === "ndjson") {
+    return {
+      coding,
+      byte: sniffed.headByte,
+      line: 1,
+      format: { format: "ndjson" },
+      cut: { dialect: undefined, blankIsRecord: false },
+      frame: (bounds) => frameLines(ignoreExtra, bounds),
+    };
+  }
+  if (sniffed.format === "json") {
+    const { inArray, skip, lines } = jsonStart(sniffed.head);
+    return {
+      coding,
+      byte: sniffed.headByte + skip,
+      line: 1 + lines,
+      format: { format: "json" },
+      cut: undefined,
+      frame: (bounds) => frameValues(inArray, ignoreExtra, bounds),
+    };
+  }
   const { shape, byte, line } = csvLayout(sniffed, options, columns, source);
   return {
     coding,

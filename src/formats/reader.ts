@@ -61,17 +61,19 @@ async function nextBatch({ window, frame, format, bounds }: FramedReading, from:
 async function takeFramed(window: ByteWindow, framed: Framed, from: FilePosition): Promise<FilePosition> {
   const lastByte = window.bytes[framed.taken - 1];
   window.take(framed.taken);
-  const rest = framed.openEnded ? await window.skipPast(byteOf.lf) : { skipped: 0, found: false };
+  const rest = framed.rest === undefined ? nothingLeft : await window.skipRest(framed.rest);
   const end = {
     ...from,
-    byte: from.byte + framed.taken + rest.skipped,
+    byte: from.byte + framed.taken + rest.taken,
     row: from.row + framed.read,
-    line: from.line + framed.lines + (rest.found ? 1 : 0),
+    line: from.line + framed.lines + rest.lines,
   };
   if (!window.ended || window.bytes.length > 0) return end;
-  const terminated = framed.openEnded ? rest.found : lastByte === byteOf.lf;
+  const terminated = framed.rest === undefined ? lastByte === byteOf.lf : rest.found;
   return terminated ? { ...end, done: true } : { ...end, done: true, open: true };
 }
+
+const nothingLeft = { taken: 0, lines: 0, found: false };
 
 function batchOf(framed: Framed, start: FilePosition, end: FilePosition, format: JsonObject): RawBatch {
   return {

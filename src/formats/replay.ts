@@ -1,109 +1,89 @@
-import type { Position } from "../core/checkpoint.ts";
+import { MillraceError } from "../core/error.ts";
 import type { JsonObject } from "../core/json.ts";
 import { limit } from "../core/limit.ts";
-import type { Reason, Reject } from "../core/reject.ts";
-import type { RawBatch, RecordText } from "../ports/source.ts";
-import { type CsvShape, frameCsv } from "./csv/frame.ts";
-import type { Framed, ReadBounds } from "./frame.ts";
-
-const bounds: ReadBounds = {
-  batchBytes: limit.batchBytes,
-  batchRecords: limit.batchRecords,
-  recordBytes: limit.recordBytes,
-  rejectBytes: limit.rejectBytes,
-};
-
-/** One record to send again: well-formed text, or the reasons why it still is not. */
-type Reframed = { readonly text: Uint8Array } | { readonly reasons: readonly Reason[] };
+import type { Reject } from "../core/reject.ts";
+import type { RawBatch, RecordAt, RecordText } from "../ports/source.ts";
+import { frameCsv } from "./csv/frame.ts";
+import type { Frame, Framed, ReadBounds } from "./frame.ts";
+import { frameLines } from "./json/lines.ts";
+import { frameValues } from "./json/values.ts";
 
 /**
- * A batch of records that were kept one by one, all in `format` as their reject says it. Record number and index in
- * `records` are the same. A record that is several now, or none, is malformed.
+ * Records given one by one, such as rejects to be replayed, as a batch: record `n` is `records[n]`. `format` is what
+ * the batch that they came from said. What is not exactly one record is malformed. Throws FILE_FORMAT for a format
+ * that is not known.
  */
-export function batchOfRecords(
-  records: readonly Uint8Array[],
-  format: JsonObject,
-  between: { readonly start: Position; readonly end: Position },
-): RawBatch {
-  const shape = shapeOf(format);
-  const reframed = records.map((record) => (shape === undefined ? reframeJson(record) : reframeCsv(record, shape)));
-  const good = reframed.flatMap((one, record) => ("text" in one ? [record] : []));
-  const texts = reframed.flatMap((one) => ("text" in one ? [one.text, lineEnd] : []));
+export function batchOfRecords(format: JsonObject, records: readonly RecordAt[], bounds: ReadBounds = limit): RawBatch {
+  const frame = frameOf(format, bounds);
+  const framed = records.map(({ bytes, offset, line }) => frame(bytes, true, { byte: offset, line: line ?? 1 }));
+  const good: number[] = [];
+  const malformed: Reject[] = [];
+  for (const [record, found] of framed.entries()) {
+    if (found?.read === 1 && found.count === 1) good.push(record);
+    else malformed.push(rejectOf(record, records[record] as RecordAt, found, bounds));
+  }
+  const texts = good.map((record) => framed[record]?.records as RecordText);
   return {
-    ...between,
+    start: { row: 0 },
+    end: { row: records.length },
     read: records.length,
-    sizeBytes: records.reduce((sum, record) => sum + record.byteLength, 0),
-    records: recordText(Buffer.concat(texts), shape),
+    sizeBytes: records.reduce((sum, { bytes }) => sum + bytes.length, 0),
+    records: joined(texts, emptyText(frame)),
     count: good.length,
-    malformed: reframed.flatMap((one, record) => ("reasons" in one ? [rejectOf(records, record, one.reasons)] : [])),
-    recordOf: (index) => good[index] ?? -1,
-    at: (index) => ({ line: undefined, offset: 0, bytes: records[good[index] ?? -1] ?? new Uint8Array() }),
+    malformed,
+    recordOf: (index) => good[index] as number,
+    at: (index) => records[good[index] as number] as RecordAt,
     format,
   };
 }
 
-const lineEnd = Buffer.from("\n");
-
-/** The shape that `csvFormat` wrote down; undefined for the formats whose records are JSON texts. */
-function shapeOf(format: JsonObject): CsvShape | undefined {
-  if (format["format"] !== "csv") return undefined;
-  const { delimiter, quote, columns, nullText } = format;
-  return {
-    delimiter: String(delimiter ?? ",").charCodeAt(0),
-    quote: quote === "" ? -1 : String(quote ?? '"').charCodeAt(0),
-    columns: Array.isArray(columns) ? columns.map((name) => (typeof name === "string" ? name : undefined)) : [],
-    nullText: typeof nullText === "string" ? nullText : undefined,
-  };
-}
-
-function reframeCsv(record: Uint8Array, shape: CsvShape): Reframed {
-  const framed: Framed | undefined = frameCsv(shape, bounds)(record, true, { byte: 0, line: 1 });
-  if (framed?.read === 1 && framed.count === 1 && framed.records.kind === "delimited") {
-    return { text: withoutLineEnd(framed.records.text) };
+function frameOf(format: JsonObject, bounds: ReadBounds): Frame {
+  const { format: name, delimiter, quote, columns, nullText } = format as Readonly<Record<string, unknown>>;
+  if (name === "ndjson") return frameLines(false, bounds);
+  if (name === "json") return frameValues(false, false, bounds);
+  if (name === "csv" && typeof delimiter === "string" && typeof quote === "string" && Array.isArray(columns)) {
+    const shape = {
+      delimiter: delimiter.charCodeAt(0),
+      quote: quote === "" ? -1 : quote.charCodeAt(0),
+      columns: columns.map((column) => (typeof column === "string" ? column : undefined)),
+      nullText: typeof nullText === "string" ? nullText : undefined,
+    };
+    return frameCsv(shape, bounds);
   }
-  return { reasons: framed?.malformed[0]?.reasons ?? [notOneRecord(framed?.read ?? 0)] };
+  throw new MillraceError("FILE_FORMAT", `Records of the format ${JSON.stringify(name)} cannot be read again`, {
+    remedy: "They were kept by another version of Millrace; use that one.",
+  });
 }
 
-function reframeJson(record: Uint8Array): Reframed {
-  // Line ends in JSON are white space outside strings and not allowed inside them.
-  const text = Uint8Array.from(record, (byte) => (byte === 10 || byte === 13 ? 32 : byte));
-  return text.length === 0 ? { reasons: [notOneRecord(0)] } : { text };
-}
-
-function notOneRecord(count: number): Reason {
-  return { code: "malformed", message: `${count} records where one is expected` };
-}
-
-function withoutLineEnd(text: Uint8Array): Uint8Array {
-  let end = text.length;
-  if (text[end - 1] === 10) end -= 1;
-  if (text[end - 1] === 13) end -= 1;
-  return text.subarray(0, end);
-}
-
-function recordText(text: Uint8Array, shape: CsvShape | undefined): RecordText {
-  if (shape === undefined) return { kind: "json", text };
-  const quote = shape.quote < 0 ? '"' : String.fromCharCode(shape.quote);
-  return {
-    kind: "delimited",
-    text,
-    delimiter: String.fromCharCode(shape.delimiter),
-    quote,
-    columns: shape.columns,
-    quoted: text.includes(quote.charCodeAt(0)),
-    ...(shape.nullText === undefined ? {} : { nullText: shape.nullText }),
-  };
-}
-
-function rejectOf(records: readonly Uint8Array[], record: number, reasons: readonly Reason[]): Reject {
-  const bytes = records[record] ?? new Uint8Array();
-  const truncated = bytes.byteLength > limit.rejectBytes;
+function rejectOf(
+  record: number,
+  { bytes, offset, line }: RecordAt,
+  found: Framed | undefined,
+  bounds: ReadBounds,
+): Reject {
+  const message = `holds ${found?.read ?? 0} records where one is expected`;
   return {
     record,
-    line: undefined,
-    offset: 0,
-    bytes: truncated ? bytes.subarray(0, limit.rejectBytes) : bytes,
-    truncated,
-    reasons,
+    line,
+    offset,
+    bytes: new Uint8Array(bytes.subarray(0, bounds.rejectBytes)),
+    truncated: bytes.length > bounds.rejectBytes,
+    reasons: found?.read === 1 ? (found.malformed[0]?.reasons ?? []) : [{ code: "malformed", message }],
   };
+}
+
+const emptyText = (frame: Frame): RecordText =>
+  frame(new Uint8Array(), true, { byte: 0, line: 1 })?.records ?? { kind: "json", text: new Uint8Array() };
+
+/** Texts of one format as one text, a line end behind each record. */
+function joined(texts: readonly RecordText[], empty: RecordText): RecordText {
+  if (empty.kind === "query") return empty;
+  const newline = Buffer.from("\n");
+  const pieces = texts.flatMap((text) => {
+    if (text.kind === "query") return [];
+    return text.text.at(-1) === newline[0] ? [text.text] : [text.text, newline];
+  });
+  const text = Buffer.concat(pieces);
+  if (empty.kind === "json") return { ...empty, text };
+  return { ...empty, text, quoted: texts.some((one) => one.kind === "delimited" && one.quoted) };
 }

@@ -86,12 +86,12 @@ export class BoundaryFinder {
     // Only whether it is one matters for the number of fields: then blank lines count.
     const fields = blankIsRecord ? 1 : undefined;
     const options = { ...dialect, fields, recordBytesMax, recordsMax: Number.POSITIVE_INFINITY };
-    const { table, taken, lines, openEnded } = tokenize(bytes, false, options, bytes.length >> 5);
+    const { table, taken, lines, rest } = tokenize(bytes, false, options, bytes.length >> 5);
     for (let record = 0; record < table.count; record += 1) {
       this.#record(this.#byte + (table.starts[record] as number), this.#line + (table.lines[record] as number));
     }
     this.#line += lines;
-    this.#skipping = openEnded;
+    this.#skipping = rest !== undefined;
     return taken;
   }
 

@@ -1,3 +1,5 @@
+import type { SkipRest } from "./record-table.ts";
+
 /**
  * The bytes of a stream that are looked at now. What is handed out is never written to again. A failure of the stream
  * is kept until all that came before it has been taken.
@@ -50,20 +52,21 @@ export class ByteWindow {
   }
 
   /**
-   * Drops all up to and with the next `byte`, holding nothing. Resolves with the number of bytes dropped and whether
-   * the byte was found; throws what the stream failed with before that.
+   * Drops what `rest` says belongs to a record, holding nothing. Resolves with the bytes and line ends dropped and
+   * whether the record's end was found; throws what the stream failed with before that.
    */
-  async skipPast(byte: number): Promise<{ readonly skipped: number; readonly found: boolean }> {
-    let skipped = 0;
+  async skipRest(rest: SkipRest): Promise<{ readonly taken: number; readonly lines: number; readonly found: boolean }> {
+    let taken = 0;
+    let lines = 0;
     for (;;) {
-      const at = this.#held.indexOf(byte);
-      const dropped = at < 0 ? this.#held.length : at + 1;
-      this.take(dropped);
-      skipped += dropped;
-      if (at >= 0) return { skipped, found: true };
+      const step = rest(this.#held);
+      this.take(step.taken);
+      taken += step.taken;
+      lines += step.lines;
+      if (step.found) return { taken, lines, found: true };
       if (!(await this.#pull())) {
         if (this.#failure !== undefined) throw this.#failure.error;
-        return { skipped, found: false };
+        return { taken, lines, found: false };
       }
       this.#held = Buffer.from(this.#pending.buffer, this.#pending.byteOffset, this.#pending.length);
       this.#pending = this.#pending.subarray(this.#pending.length);

@@ -1,14 +1,18 @@
 import type { Column } from "../core/contract.ts";
+import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 import type { SourceOptions } from "../core/pipeline.ts";
 import { decodeFrom, isSeekable } from "../formats/decode.ts";
 import type { ReadBounds } from "../formats/frame.ts";
-import { textLayout, type TextLayout } from "../formats/layout.ts";
+import { type TextLayout, textLayout } from "../formats/layout.ts";
+import { type ParquetLayout, parquetLayout } from "../formats/parquet/layout.ts";
+import { parquetReader } from "../formats/parquet/reader.ts";
 import { type FilePosition, splitOf } from "../formats/position.ts";
 import { framedReader } from "../formats/reader.ts";
-import { sniff } from "../formats/sniff.ts";
+import { type Sniffed, sniff } from "../formats/sniff.ts";
 import { BoundaryFinder } from "../formats/split.ts";
 import { ByteWindow } from "../formats/window.ts";
+import type { EngineHost } from "../ports/engine.ts";
 import type { Files, OpenFile } from "../ports/files.ts";
 import type { LaneReader } from "../ports/source.ts";
 import { type Survey, SurveyedFile, surveyFile } from "./file-survey.ts";
@@ -19,6 +23,7 @@ export interface FileSettings {
   readonly options: SourceOptions;
   readonly columns: Readonly<Record<string, Column>> | undefined;
   readonly bounds: ReadBounds;
+  readonly engine: EngineHost;
   readonly notice: (text: string) => void;
 }
 
@@ -26,12 +31,14 @@ export interface FileSettings {
 export interface Inspected {
   readonly path: string;
   readonly survey: Survey;
-  readonly layout: TextLayout;
+  readonly layout: Layout;
   /** Where its first record starts, and how it is split. */
   readonly initial: FilePosition;
 }
 
-/** Looks at the file's head, then hashes all of it; `prefixSizes` as in `surveyFile`. */
+type Layout = { readonly text: TextLayout } | { readonly parquet: ParquetLayout };
+
+/** Looks at the file's head, then hashes all of it; `prefixSizesOf` gives those of `surveyFile`. */
 export async function inspectFile(
   path: string,
   prefixSizesOf: (sizeBytes: number) => Promise<readonly number[]>,
@@ -39,19 +46,50 @@ export async function inspectFile(
 ): Promise<Inspected> {
   const file = await settings.files.open(path);
   try {
-    const { sizeBytes } = file;
-    const sniffed = await sniff((start) => file.read(start, sizeBytes), path, settings.options);
-    const layout = textLayout(sniffed, settings.options, settings.columns, path);
-    const finder = boundaryFinder(layout, file, settings);
-    let skip = layout.byte;
-    const survey = await surveyFile(file, await prefixSizesOf(sizeBytes), (bytes) => {
-      if (skip < bytes.length) finder?.look(bytes.subarray(skip));
-      skip = Math.max(0, skip - bytes.length);
-    });
-    return { path, survey, layout, initial: initialPosition(layout, sizeBytes, finder) };
+    const sniffed = await sniff((start) => file.read(start, file.sizeBytes), path, settings.options);
+    const prefixSizes = await prefixSizesOf(file.sizeBytes);
+    if (sniffed.format === "parquet") return await inspectParquet(file, prefixSizes, settings);
+    return await inspectText(file, sniffed, prefixSizes, settings);
   } finally {
     await file.close();
   }
+}
+
+async function inspectText(
+  file: OpenFile,
+  sniffed: Sniffed,
+  prefixSizes: readonly number[],
+  settings: FileSettings,
+): Promise<Inspected> {
+  const { path, sizeBytes } = file;
+  const layout = textLayout(sniffed, settings.options, settings.columns, path);
+  const finder = boundaryFinder(layout, file, settings);
+  let skip = layout.byte;
+  const survey = await surveyFile(file, prefixSizes, (bytes) => {
+    if (skip < bytes.length) finder?.look(bytes.subarray(skip));
+    skip = Math.max(0, skip - bytes.length);
+  });
+  return { path, survey, layout: { text: layout }, initial: initialPosition(layout, sizeBytes, finder) };
+}
+
+async function inspectParquet(
+  file: OpenFile,
+  prefixSizes: readonly number[],
+  { files, options, columns, engine }: FileSettings,
+): Promise<Inspected> {
+  const { path, sizeBytes } = file;
+  const magic: Uint8Array[] = [];
+  for await (const bytes of file.read(Math.max(0, sizeBytes - 4), sizeBytes)) magic.push(bytes);
+  if (Buffer.concat(magic).toString("latin1") !== "PAR1") {
+    throw new MillraceError("FILE_TRUNCATED", `${path} ends too early: a Parquet file ends with PAR1`, {
+      remedy: "Write or fetch the file again, then run again.",
+      at: { source: path },
+    });
+  }
+  const survey = await surveyFile(file, prefixSizes, () => {});
+  const parquet = await parquetLayout(await files.local(path), path, options, columns, engine);
+  const done = parquet.rows === 0 ? { done: true } : {};
+  return { path, survey, layout: { parquet }, initial: { row: 0, byte: 0, line: 1, sizeBytes, ...done } };
 }
 
 /** Only a file of several batches is worth splitting. */
@@ -78,15 +116,21 @@ function initialPosition(layout: TextLayout, sizeBytes: number, finder: Boundary
 
 /** Opens the file for reading its records from a position on. */
 export async function openReader(
-  inspected: Inspected,
+  { path, survey, layout }: Inspected,
   position: FilePosition,
   settings: FileSettings,
 ): Promise<LaneReader> {
-  const { path, survey, layout } = inspected;
-  const { bounds, notice } = settings;
+  const { bounds, notice, engine } = settings;
   const file = new SurveyedFile(await settings.files.open(path), survey, notice);
-  const end = isSeekable(layout.coding) ? (position.end ?? survey.sizeBytes) : survey.sizeBytes;
-  const { bytes, drop } = decodeFrom((start) => file.read(start, end), layout.coding, position.byte, path);
+  const close = (): Promise<void> => file.close();
+  const { split: _, ...start } = position;
+  if ("parquet" in layout) {
+    const check = (): Promise<void> => file.check();
+    return parquetReader({ layout: layout.parquet, source: path, start, bounds, engine, check, close });
+  }
+  const { coding, format, frame } = layout.text;
+  const end = isSeekable(coding) ? (position.end ?? survey.sizeBytes) : survey.sizeBytes;
+  const { bytes, drop } = decodeFrom((from) => file.read(from, end), coding, position.byte, path);
   const window = new ByteWindow(bytes);
   try {
     await window.skip(drop);
@@ -95,13 +139,5 @@ export async function openReader(
     await file.close();
     throw error;
   }
-  const { split: _, ...start } = position;
-  return framedReader({
-    window,
-    frame: layout.frame(bounds),
-    format: layout.format,
-    start,
-    bounds,
-    close: () => file.close(),
-  });
+  return framedReader({ window, frame: frame(bounds), format, start, bounds, close });
 }

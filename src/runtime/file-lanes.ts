@@ -66,6 +66,7 @@ class FileSource implements Source {
       options: options.options,
       columns: options.contract?.columns,
       bounds: { batchBytes: options.batchBytes ?? limit.batchBytes, batchRecords, recordBytes, rejectBytes },
+      engine: options.context.engine,
       notice: options.context.notice,
     };
   }

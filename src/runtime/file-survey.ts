@@ -102,6 +102,16 @@ export class SurveyedFile {
     }
   }
 
+  /** For readers that take the file by its path: throws FILE_CHANGED unless the path still holds what was surveyed. */
+  async check(): Promise<void> {
+    const { version, name } = await this.#file.now();
+    if (name !== "same") throw changed(this.#file.path, "it was removed or replaced while it was read");
+    if (version === this.#survey.version) return;
+    const { sizeBytes, hash } = this.#survey;
+    const now = await surveyFile({ ...this.#file, sizeBytes, version }, [], () => {});
+    if (now.hash !== hash) throw changed(this.#file.path, "its content was rewritten while it was read");
+  }
+
   close(): Promise<void> {
     return this.#file.close();
   }

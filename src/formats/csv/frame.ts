@@ -1,13 +1,12 @@
 import { isUtf8 } from "node:buffer";
 import type { JsonObject } from "../../core/json.ts";
-import type { Reason, Reject } from "../../core/reject.ts";
 import type { RecordText } from "../../ports/source.ts";
 import type { Frame, Framed, FramePlace, ReadBounds } from "../frame.ts";
 import { byteOf, type Dialect, quoteMark } from "./dialect.ts";
 import { type Lines, uniformLines } from "./lines.ts";
-import { type FaultyRecord, fault, type RecordTable } from "./record-table.ts";
+import { framedTokens } from "../framed-tokens.ts";
 import { wellFormedText } from "./rewrite.ts";
-import { type Tokens, tokenize } from "./tokenizer.ts";
+import { tokenize } from "./tokenizer.ts";
 
 const { nul, lf, cr } = byteOf;
 
@@ -76,7 +75,7 @@ function framedLines(
     },
     taken: text.length,
     lines: count,
-    openEnded: false,
+    rest: undefined,
   };
 }
 
@@ -87,40 +86,18 @@ function exactFrame(
   shape: CsvShape,
   bounds: ReadBounds,
 ): Framed | undefined {
-  const tokens = tokenize(
-    bytes,
-    last,
-    {
-      delimiter: shape.delimiter,
-      quote: shape.quote,
-      fields: shape.columns.length,
-      recordBytesMax: bounds.recordBytes,
-      recordsMax: bounds.batchRecords,
-    },
-    bytes.length >> 5,
-  );
-  if (tokens.taken === 0 && bytes.length > 0) return undefined;
-  const { table } = tokens;
-  const faulty = withEncodingFaults(bytes, tokens);
-  const good = faulty.length === 0 ? undefined : goodRecords(table, faulty);
-  const text = wellFormedText(bytes, tokens, good, shape);
-  const recordOf = (index: number): number => (good === undefined ? index : (good[index] as number));
-  return {
-    records: delimited(text, shape, text.includes(quoteMark(shape))),
-    read: table.count,
-    count: good?.length ?? table.count,
-    malformed: faulty.map((record) => rejectOf(bytes, table, record, place, shape, bounds)),
-    recordOf,
-    at: (index) => {
-      const record = recordOf(index);
-      const start = table.starts[record] as number;
-      const line = place.line + (table.lines[record] as number);
-      return { line, offset: place.byte + start, bytes: bytes.subarray(start, table.ends[record]) };
-    },
-    taken: tokens.taken,
-    lines: tokens.lines,
-    openEnded: tokens.openEnded,
+  const options = {
+    delimiter: shape.delimiter,
+    quote: shape.quote,
+    fields: shape.columns.length,
+    recordBytesMax: bounds.recordBytes,
+    recordsMax: bounds.batchRecords,
   };
+  const tokens = tokenize(bytes, last, options, bytes.length >> 5);
+  return framedTokens(bytes, tokens, place, bounds, shape.columns.length, (good) => {
+    const text = wellFormedText(bytes, tokens, good, shape);
+    return delimited(text, shape, text.includes(quoteMark(shape)));
+  });
 }
 
 function delimited(text: Uint8Array, shape: CsvShape, quoted: boolean): RecordText {
@@ -133,68 +110,4 @@ function delimited(text: Uint8Array, shape: CsvShape, quoted: boolean): RecordTe
     quoted,
   };
   return shape.nullText === undefined ? records : { ...records, nullText: shape.nullText };
-}
-
-/** The faulty records, and those that are not valid UTF-8, in order. */
-function withEncodingFaults(bytes: Uint8Array, { table, taken }: Tokens): readonly FaultyRecord[] {
-  if (isUtf8(bytes.subarray(0, taken))) return table.faulty;
-  const known = new Map(table.faulty.map((record) => [record.record, record]));
-  const faulty: FaultyRecord[] = [];
-  for (let record = 0; record < table.count; record += 1) {
-    const found = known.get(record);
-    const isText = isUtf8(bytes.subarray(table.starts[record], table.ends[record]));
-    if (isText && found !== undefined) faulty.push(found);
-    // The cut end of a record that is too long may fall within a character.
-    else if (!isText && ((found?.faults ?? 0) & fault.tooLong) === 0) {
-      faulty.push({ record, faults: (found?.faults ?? 0) | fault.encoding, fields: found?.fields ?? 0 });
-    } else if (found !== undefined) faulty.push(found);
-  }
-  return faulty;
-}
-
-function goodRecords(table: RecordTable, faulty: readonly FaultyRecord[]): number[] {
-  const good: number[] = [];
-  let next = 0;
-  for (let record = 0; record < table.count; record += 1) {
-    if (faulty[next]?.record === record) next += 1;
-    else good.push(record);
-  }
-  return good;
-}
-
-function rejectOf(
-  bytes: Uint8Array,
-  table: RecordTable,
-  { record, faults, fields }: FaultyRecord,
-  place: FramePlace,
-  shape: CsvShape,
-  bounds: ReadBounds,
-): Reject {
-  const start = table.starts[record] as number;
-  const end = table.ends[record] as number;
-  return {
-    record,
-    line: place.line + (table.lines[record] as number),
-    offset: place.byte + start,
-    // Copied: a reject outlives the batch's bytes.
-    bytes: new Uint8Array(bytes.subarray(start, Math.min(end, start + bounds.rejectBytes))),
-    truncated: end - start > bounds.rejectBytes,
-    reasons: reasonsOf(faults, fields, shape, bounds),
-  };
-}
-
-function reasonsOf(faults: number, fields: number, shape: CsvShape, bounds: ReadBounds): Reason[] {
-  const reasons: Reason[] = [];
-  const say = (bit: number, code: Reason["code"], message: string): void => {
-    if ((faults & bit) !== 0) reasons.push({ code, message });
-  };
-  const expected = shape.columns.length;
-  const are = expected === 1 ? "is" : "are";
-  say(fault.columns, "columns", `${fields} ${fields === 1 ? "field" : "fields"} where ${expected} ${are} expected`);
-  say(fault.afterQuote, "malformed", "there is text after a closing quote");
-  say(fault.unclosed, "malformed", "a quote is opened and not closed");
-  say(fault.tooLong, "too_long", `the record is longer than ${bounds.recordBytes} bytes`);
-  say(fault.nul, "malformed", "the record holds a NUL byte");
-  say(fault.encoding, "encoding", "the record is not valid UTF-8");
-  return reasons;
 }

@@ -1,5 +1,5 @@
 import { byteOf, type Dialect, quoteMark } from "./dialect.ts";
-import type { Tokens } from "./tokenizer.ts";
+import type { CsvTokens } from "./tokenizer.ts";
 
 const { lf, cr } = byteOf;
 
@@ -10,7 +10,7 @@ const { lf, cr } = byteOf;
  */
 export function wellFormedText(
   bytes: Uint8Array,
-  tokens: Tokens,
+  tokens: CsvTokens,
   good: readonly number[] | undefined,
   dialect: Dialect,
 ): Uint8Array {

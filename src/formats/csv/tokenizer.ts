@@ -1,5 +1,5 @@
 import { byteOf, type Dialect, quoteMark } from "./dialect.ts";
-import { fault, RecordTable } from "./record-table.ts";
+import { fault, RecordTable, type SkipRest, type Tokens } from "../record-table.ts";
 
 export interface TokenizeOptions extends Dialect {
   /** Fields a record must have; any number when undefined. */
@@ -8,15 +8,8 @@ export interface TokenizeOptions extends Dialect {
   readonly recordsMax: number;
 }
 
-/** The records found in a stretch of bytes, and how far they go. */
-export interface Tokens {
-  readonly table: RecordTable;
-  /** Bytes taken: the next record starts here. */
-  readonly taken: number;
-  /** Lines within the bytes taken. */
-  readonly lines: number;
-  /** The last record is too long and goes on behind the bytes: skip to the next line end. */
-  readonly openEnded: boolean;
+/** The records of delimited text, and what tells whether it can be handed on as it is. */
+export interface CsvTokens extends Tokens {
   /** Lines without any byte, which are no records. */
   readonly blank: number;
   /** Records ended by LF alone and by CR LF. */
@@ -36,7 +29,7 @@ type Outcome = "record" | "unfinished" | "unclosed" | "afterQuote";
  * fails the first physical line is the faulty record and reading goes on at the next line, so that one stray quote
  * does not swallow the file. A blank line is no record, except that it is an empty value where records have one field.
  */
-export function tokenize(bytes: Uint8Array, last: boolean, options: TokenizeOptions, expected = 1024): Tokens {
+export function tokenize(bytes: Uint8Array, last: boolean, options: TokenizeOptions, expected = 1024): CsvTokens {
   return new Tokenizer(bytes, last, options, expected).run();
 }
 
@@ -75,7 +68,7 @@ class Tokenizer {
     this.#outside[cr] = special.cr;
   }
 
-  run(): Tokens {
+  run(): CsvTokens {
     const { recordsMax } = this.#options;
     const size = this.#bytes.length;
     let at = 0;
@@ -92,8 +85,15 @@ class Tokenizer {
       at = openEnded ? size : this.#next;
       if (openEnded) break;
     }
-    const { lfEnds, crlfEnds, blank } = { lfEnds: this.#lfEnds, crlfEnds: this.#crlfEnds, blank: this.#blank };
-    return { table: this.#table, taken: at, lines: this.#line, openEnded, blank, lfEnds, crlfEnds };
+    return {
+      table: this.#table,
+      taken: at,
+      lines: this.#line,
+      rest: openEnded ? restOfLine : undefined,
+      blank: this.#blank,
+      lfEnds: this.#lfEnds,
+      crlfEnds: this.#crlfEnds,
+    };
   }
 
   /** Finds the end of the record that starts at `start`. Fills the fields above. */
@@ -223,3 +223,9 @@ class Tokenizer {
     if (end < this.#bytes.length) this.#line += 1;
   }
 }
+
+/** Skips to the next line end. */
+export const restOfLine: SkipRest = (bytes) => {
+  const at = bytes.indexOf(lf);
+  return at < 0 ? { taken: bytes.length, lines: 0, found: false } : { taken: at + 1, lines: 1, found: true };
+};

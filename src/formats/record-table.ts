@@ -6,7 +6,30 @@ export const fault = {
   tooLong: 8,
   nul: 16,
   encoding: 32,
+  lineEndInString: 64,
+  cutShort: 128,
 } as const;
+
+/**
+ * Skips what is left of a record that is too long to be held: given the bytes that follow, says how many belong to it,
+ * the line ends among them, and whether it ends there.
+ */
+export type SkipRest = (bytes: Uint8Array) => {
+  readonly taken: number;
+  readonly lines: number;
+  readonly found: boolean;
+};
+
+/** The records found in a stretch of bytes, and how far they go. */
+export interface Tokens {
+  readonly table: RecordTable;
+  /** Bytes taken: the next record starts here. */
+  readonly taken: number;
+  /** Line ends within the bytes taken. */
+  readonly lines: number;
+  /** The last record is too long and goes on behind the bytes. */
+  readonly rest: SkipRest | undefined;
+}
 
 /** A record that cannot be handed on. */
 export interface FaultyRecord {
