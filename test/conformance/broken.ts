@@ -5,6 +5,8 @@ import type { Sink, SinkBatch, SinkRecords, Target, Unit, WriteResult } from "..
 export interface Fault {
   readonly what: string;
   readonly noticedBy: readonly string[];
+  /** What it ends with where no expectation is reached; an expectation that does not hold when absent. */
+  readonly error?: RegExp;
   /** Files unless the fault needs keys. */
   readonly on?: "duckdb";
   breakPlace(place: SinkPlace): SinkPlace;

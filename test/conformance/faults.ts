@@ -33,6 +33,7 @@ const preparing: readonly Fault[] = [
   {
     what: "cannot be opened twice",
     noticedBy: ["opens from several sinks at once, and again"],
+    error: /already exists/,
     breakPlace: everySink((sink) => {
       let opened = false;
       return {
@@ -119,6 +120,7 @@ const fencing: readonly Fault[] = [
   {
     what: "takes all pipelines for one",
     noticedBy: ["keeps the lanes and the pipelines apart"],
+    error: /taken over/,
     breakPlace: everySink((sink) => ({
       claim: async (_, ...of) => ({ ...(await sink.claim("p", ...of)) }),
       checkpoint: (_, lane) => sink.checkpoint("p", lane),
@@ -181,6 +183,7 @@ const committing: readonly Fault[] = [
   {
     what: "throws when there is nothing to roll back",
     noticedBy: ["rolls back again and after commit without effect"],
+    error: /there is no transaction/,
     breakPlace: everyUnit((unit) => {
       let ended = false;
       return {

@@ -70,7 +70,8 @@ export class Catalog {
     await mkdir(dirname(path), { recursive: true });
     // Loaded here, so that reading files does not load SQLite.
     const { DatabaseSync } = await import("node:sqlite");
-    const database = new DatabaseSync(path, { timeout: limit.lockMs });
+    // Waiting for the lock of another process stops this one, so it is short: SINK_BUSY is tried again.
+    const database = new DatabaseSync(path, { timeout: limit.retryMaxMs });
     const catalog = new Catalog(database);
     try {
       // A rollback journal needs no shared memory, so it works on network folders, and the catalog at rest is one file.
