@@ -141,6 +141,7 @@ class DuckdbSink implements Sink {
         ...{ attachment, names, target, facts: table.facts, wary: table.wary },
         replace: options.replace === true,
         now: () => this.#now(),
+        isCurrent: async ({ pipeline, lane, epoch }) => (await this.checkpoint(pipeline, lane))?.epoch === epoch,
         isCommitted: (batch) => this.#isCommitted(attachment, names, batch),
         done: (ended) => {
           this.#units.delete(ended);

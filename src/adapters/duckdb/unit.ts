@@ -1,3 +1,4 @@
+import type { Claim } from "../../core/checkpoint.ts";
 import { MillraceError } from "../../core/error.ts";
 import { isBalanced } from "../../core/ledger.ts";
 import { limit } from "../../core/limit.ts";
@@ -29,6 +30,8 @@ export interface UnitPlan {
   readonly now: () => string;
   /** Whether the batch is in the ledger: asked when a commit failed half way. Throws FENCED when nobody can tell. */
   readonly isCommitted: (batch: bigint) => Promise<boolean>;
+  /** Whether the claim's epoch is the lane's, as committed by now. */
+  readonly isCurrent: (claim: Claim) => Promise<boolean>;
   /** Ends the turn of this unit. */
   readonly done: (unit: DuckdbUnit) => void;
 }
@@ -176,15 +179,20 @@ export class DuckdbUnit implements Unit {
     return drawNumbers(this.#plan.attachment, this.#plan.names, "millrace_reject_id", count);
   }
 
-  /** The fence, with a second attempt when the lane was claimed after this transaction began to see. */
+  /**
+   * The fence, with a second attempt when the lane was claimed since this transaction began to look: it meets the claim
+   * as a conflict, or does not see the lane at all.
+   */
   async #enterAfresh(batch: SinkBatch): Promise<void> {
     try {
-      await this.#enter(batch);
+      return await this.#enter(batch);
     } catch (error) {
-      if (troubleOf(error) !== "conflict") throw error;
-      await this.#restart();
-      await this.#enter(batch);
+      const mayBeLate =
+        error instanceof MillraceError && error.code === "FENCED" && (await this.#plan.isCurrent(batch.claim));
+      if (!mayBeLate && troubleOf(error) !== "conflict") throw error;
     }
+    await this.#restart();
+    await this.#enter(batch);
   }
 
   async #enter(batch: SinkBatch): Promise<void> {
