@@ -38,6 +38,7 @@ export interface TableInfo {
   readonly kind: "table" | "view" | "foreign" | "other";
   readonly columns: readonly TableColumn[];
   readonly uniques: readonly UniqueIndex[];
+  readonly partitioned: boolean;
   /** COPY cannot write it: a view, or row level security holds for this user. */
   readonly insertOnly: boolean;
   /** It has constraints that are checked at commit unless told otherwise. */
@@ -109,6 +110,7 @@ export async function describeTable(client: PoolClient, schema: string, table: s
     kind,
     columns: columns.rows.map(columnFrom),
     uniques: uniques.rows,
+    partitioned: row.relkind === "p",
     insertOnly: row.rls || kind === "view",
     deferred: row.deferred,
     selfReference: row.self,

@@ -14,21 +14,23 @@ export function copySql(table: string, columns: readonly string[], delimiter: st
 }
 
 /**
- * Runs a COPY … FROM STDIN with these bytes. Resolves, when the server has taken them all, with the number of rows
- * that it counted. The bytes are not copied and must stay as they are until then.
+ * Runs a COPY … FROM STDIN with these bytes, piece after piece. Resolves, when the server has taken them all, with the
+ * number of rows that it counted. The bytes are not copied and must stay as they are until then.
  */
-export function copyIn(client: PoolClient, purpose: string, sql: string, bytes: Uint8Array): Promise<number> {
+export function copyIn(
+  client: PoolClient,
+  purpose: string,
+  sql: string,
+  pieces: readonly Uint8Array[],
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const stream = client.query(from(sql, { highWaterMark: waitingBytes }));
-    let at = 0;
+    const slices = slicesOf(pieces);
     const feed = (): void => {
-      while (at < bytes.byteLength) {
-        const slice = bytes.subarray(at, at + sliceBytes);
-        at += slice.byteLength;
-        if (!stream.write(slice)) {
-          stream.once("drain", feed);
-          return;
-        }
+      for (let next = slices.next(); next.done !== true; next = slices.next()) {
+        if (stream.write(next.value)) continue;
+        stream.once("drain", feed);
+        return;
       }
       stream.end();
     };
@@ -40,4 +42,10 @@ export function copyIn(client: PoolClient, purpose: string, sql: string, bytes: 
     stream.once("finish", () => resolve(stream.rowCount));
     feed();
   });
+}
+
+function* slicesOf(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.byteLength; at += sliceBytes) yield piece.subarray(at, at + sliceBytes);
+  }
 }

@@ -1,9 +1,11 @@
-import { attempt, checkDeferred, copyRange, type Loading, type Range } from "./loading.ts";
-import { lineOf, type RowFault } from "./refusal.ts";
+import { attempt, checkDeferred, copyRanges, faultyRow, type Loading, type Range, rangesWithout } from "./loading.ts";
+import type { RowFault } from "./refusal.ts";
 import { loadStaged } from "./stage.ts";
 
 /** Rows that are copied between two savepoints once a batch has had a refusal. */
-const segmentRows = 2000;
+const segmentRows = 3000;
+/** The same when the database does not name the row: finding it costs more than a round trip, so segments are smaller. */
+const linelessRows = 1000;
 /** Refusals of a segment that are stepped over one by one; with more, the server looks for them by itself. */
 const stepsMax = 4;
 /** Batches of merges by the stage, after which plain copying is tried again. */
@@ -19,9 +21,11 @@ export interface Habit {
   staged: number;
   /** The last segment had more refusals than can be stepped over. */
   dense: boolean;
+  /** The last fault named no line. */
+  lineless: boolean;
 }
 
-export const newHabit = (): Habit => ({ way: "whole", staged: 0, dense: false });
+export const newHabit = (): Habit => ({ way: "whole", staged: 0, dense: false, lineless: false });
 
 /** Writes all rows but those that the database refuses; these end in `loading.refusals`, in order. */
 export async function loadRows(loading: Loading, habit: Habit): Promise<void> {
@@ -36,7 +40,7 @@ export async function loadRows(loading: Loading, habit: Habit): Promise<void> {
 async function loadByHabit(loading: Loading, habit: Habit, all: Range): Promise<void> {
   if (habit.way === "staged" && loading.mergeKey !== undefined) return mergeAll(loading, habit, all);
   if (habit.way === "segments" && all.to > segmentRows) return loadSegments(loading, habit);
-  const fault = await tryCopy(loading, all);
+  const fault = await tryCopy(loading, [all]);
   if (fault === undefined) {
     habit.way = "whole";
     return undefined;
@@ -46,9 +50,9 @@ async function loadByHabit(loading: Loading, habit: Habit, all: Range): Promise<
   return loadSegments(loading, habit);
 }
 
-function tryCopy(loading: Loading, range: Range): Promise<RowFault | undefined> {
+function tryCopy(loading: Loading, ranges: readonly Range[]): Promise<RowFault | undefined> {
   return attempt(loading, async () => {
-    await copyRange(loading, loading.tableSql, loading.columns, range);
+    await copyRanges(loading, loading.tableSql, loading.columns, ranges);
     await checkDeferred(loading);
   });
 }
@@ -68,49 +72,37 @@ async function mergeAll(loading: Loading, habit: Habit, all: Range): Promise<voi
 }
 
 async function loadSegments(loading: Loading, habit: Habit): Promise<void> {
-  for (let from = 0; from < loading.count; from += segmentRows) {
-    await loadSegment(loading, habit, { from, to: Math.min(from + segmentRows, loading.count) });
+  for (let from = 0; from < loading.count; ) {
+    const to = Math.min(from + (habit.lineless ? linelessRows : segmentRows), loading.count);
+    await loadSegment(loading, habit, { from, to });
+    from = to;
   }
   habit.way = loading.refusals.length === 0 ? "whole" : "segments";
   if (loading.merged > loading.count / 10) habit.way = "staged";
 }
 
 /**
- * Copies a segment; `known` is the fault when copying it has been tried. At a refusal with a line the rows before it
- * and behind it are copied again; without a line, or after many, the rest goes by the stage.
+ * Copies a segment; `known` is the fault when copying it has been tried. The row that a fault names is left out and the
+ * others are copied again. When none is named, or after many, the rest goes by the stage.
  */
 async function loadSegment(loading: Loading, habit: Habit, segment: Range, known?: RowFault): Promise<void> {
   const before = loading.refusals.length;
-  const pending: Range[] = [segment];
-  let first = known;
-  for (let range = pending.pop(); range !== undefined; range = pending.pop()) {
-    const { from, to } = range;
-    if (habit.dense || loading.refusals.length - before > stepsMax) {
-      await loadStaged(loading, range, false);
-      continue;
-    }
-    const fault = first ?? (await tryCopy(loading, range));
-    first = undefined;
-    if (fault === undefined) continue;
-    const merge = isMerge(loading, fault);
-    const row = merge ? undefined : refusedRow(loading, fault, range);
-    if (row === undefined) await loadStaged(loading, range, merge);
-    else {
-      loading.refusals.push({ row, fault });
-      if (row + 1 < to) pending.push({ from: row + 1, to });
-      if (from < row) pending.push({ from, to: row });
-    }
+  const refused: number[] = [];
+  let merge = false;
+  for (let first = known; !habit.dense && refused.length <= stepsMax && !merge; first = undefined) {
+    const parts = rangesWithout(segment, refused);
+    const fault = first ?? (await tryCopy(loading, parts));
+    if (fault === undefined) return;
+    merge = isMerge(loading, fault);
+    const row = merge ? undefined : faultyRow(loading, fault, loading.table.name, parts);
+    if (!merge) habit.lineless = row === undefined;
+    if (row === undefined) break;
+    loading.refusals.push({ row, fault });
+    refused.push(row);
+    refused.sort((a, b) => a - b);
   }
+  for (const part of rangesWithout(segment, refused)) await loadStaged(loading, part, merge);
   habit.dense = loading.refusals.length - before > stepsMax;
-}
-
-/** The row that the fault is about; undefined when the database does not say, as for foreign keys. */
-function refusedRow(loading: Loading, fault: RowFault, { from, to }: Range): number | undefined {
-  if (to - from === 1) return from;
-  const line = lineOf(fault, loading.table.name);
-  if (line === undefined) return undefined;
-  const row = loading.csv.rowAtLine(line, from);
-  return row >= from && row < to ? row : undefined;
 }
 
 /**
@@ -127,7 +119,7 @@ async function retryReferences(loading: Loading): Promise<void> {
     loading.refusals.splice(0, loading.refusals.length, ...others);
     for (const { row } of waiting) {
       const range = { from: row, to: row + 1 };
-      const fault = await tryCopy(loading, range);
+      const fault = await tryCopy(loading, [range]);
       if (fault === undefined) continue;
       if (isMerge(loading, fault)) await loadStaged(loading, range, true);
       else loading.refusals.push({ row, fault });

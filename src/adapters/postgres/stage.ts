@@ -1,8 +1,8 @@
 import { quoteIdentifier, quoteLiteral } from "../../core/identifier.ts";
 import { ask } from "./client.ts";
-import { attempt, checkDeferred, copyRange, type Loading, purpose, type Range } from "./loading.ts";
+import { attempt, checkDeferred, copyRanges, faultyRow, type Loading, purpose, type Range } from "./loading.ts";
 import { columnList } from "./names.ts";
-import { lineOf, type Refusal } from "./refusal.ts";
+import type { Refusal } from "./refusal.ts";
 
 /**
  * The stage is a temporary table of text columns `c1` … `cN` and the row's ordinal `n`, from 1. Whatever a row holds
@@ -30,52 +30,54 @@ async function stageRange(loading: Loading, range: Range): Promise<void> {
   const pending: Range[] = [range];
   for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
     const { from, to } = part;
-    if (from === to) continue;
-    const fault = await attempt(loading, async () => {
-      const text = `select setval('pg_temp.${name}_n_seq', $1, false)`;
-      await ask(loading.client, purpose, { text, values: [from - range.from + 1] });
-      await copyRange(loading, `pg_temp.${name}`, columns, { from, to });
-    });
+    const ordinal = `select setval('pg_temp.${name}_n_seq', ${from - range.from + 1}, false)`;
+    await ask(loading.client, purpose, `${loading.savepoint.begin()}${ordinal}`);
+    const fault = await attempt(loading, () => copyRanges(loading, `pg_temp.${name}`, columns, [{ from, to }]));
     if (fault === undefined) continue;
-    const line = lineOf(fault, name);
-    const row = to - from === 1 || line === undefined ? from : loading.csv.rowAtLine(line, from);
-    if (line === undefined && to - from > 1) {
-      const middle = Math.floor((from + to) / 2);
-      pending.push({ from: middle, to }, { from, to: middle });
-      continue;
-    }
-    loading.refusals.push({ row, fault });
-    pending.push({ from: row + 1, to }, { from, to: row });
+    const row = to - from === 1 ? from : faultyRow(loading, fault, name, [part]);
+    if (row !== undefined) loading.refusals.push({ row, fault });
+    const middle = row ?? Math.floor((from + to) / 2);
+    const after = { from: row === undefined ? middle : middle + 1, to };
+    for (const rest of [after, { from, to: middle }]) if (rest.from < rest.to) pending.push(rest);
   }
 }
 
-/** The statement that moves staged rows from `low` up to, not including, `high` (SQL expressions) into the table. */
-function insertSql(loading: Loading, low: string, high: string): string {
-  const { tableSql, columns, mergeKey } = loading;
-  const types = new Map(loading.table.columns.map((column) => [column.name, column.cast]));
+/**
+ * The statement that moves staged rows from `low` up to, not including, `high` (SQL expressions) into the table. That
+ * of a merge answers with the number of new rows, `into` where it is told.
+ */
+function moveSql(loading: Loading, low: string, high: string, into = ""): string {
+  const { table, tableSql, columns, mergeKey } = loading;
+  const types = new Map(table.columns.map((column) => [column.name, column.cast]));
   const casts = columns.map((name, index) => `s.c${index + 1}::${types.get(name) ?? "text"}`);
   const from = `from pg_temp.${stageName(columns.length)} as s where s.n >= ${low} and s.n < ${high}`;
-  const into = `insert into ${tableSql} (${columnList(columns)}) overriding system value`;
-  if (mergeKey === undefined) return `${into} select ${casts.join(", ")} ${from} order by s.n`;
-  const keys = mergeKey.map((name) => casts[columns.indexOf(name)]).join(", ");
+  const insert = `insert into ${tableSql} (${columnList(columns)}) overriding system value`;
+  if (mergeKey === undefined) return `${insert} select ${casts.join(", ")} ${from} order by s.n`;
+  const keys = mergeKey.map((name) => casts[columns.indexOf(name)]);
   const rest = columns.filter((name) => !mergeKey.includes(name)).map(quoteIdentifier);
   const sets = rest.map((name) => `${name} = excluded.${name}`).join(", ");
   const action = rest.length === 0 ? "do nothing" : `do update set ${sets}`;
   // In the order of the key, so that two merges take their row locks in the same order.
-  return `${into} select distinct on (${keys}) ${casts.join(", ")} ${from} order by ${keys}, s.n desc
-on conflict (${columnList(mergeKey)}) ${action} returning (xmax = 0) as fresh`;
+  const merge = `${insert} select distinct on (${keys.join(", ")}) ${casts.join(", ")} ${from} order by ${keys.join(", ")}, s.n desc
+on conflict (${columnList(mergeKey)}) ${action}`;
+  if (!table.partitioned) {
+    return `with written as (${merge} returning (xmax = 0) as fresh) select (count(*) filter (where fresh))::int as fresh ${into} from written`;
+  }
+  // A partitioned table does not show xmax: keys that were not there are counted, as of the statement's start.
+  const same = mergeKey.map((name, index) => `t.${quoteIdentifier(name)} = k.k${index}`).join(" and ");
+  const staged = keys.map((key, index) => `${key} as k${index}`).join(", ");
+  return `with written as (${merge}) select count(*)::int as fresh ${into} from (select distinct ${staged} ${from}) as k
+where not exists (select from ${tableSql} as t where ${same})`;
 }
 
 /** Moves all that is staged in one statement. Gives the number of rows that are new, or what spoke against it. */
 async function moveAtOnce(loading: Loading, count: number): Promise<number | undefined> {
-  const insert = insertSql(loading, "1", String(count + 1));
+  const move = moveSql(loading, "1", String(count + 1));
   let fresh = 0;
+  await ask(loading.client, purpose, loading.savepoint.begin());
   const fault = await attempt(loading, async () => {
-    if (loading.mergeKey === undefined) await ask(loading.client, purpose, insert);
-    else {
-      const sql = `with written as (${insert}) select count(*) filter (where fresh)::int as fresh from written`;
-      fresh = (await ask<{ fresh: number }>(loading.client, purpose, sql)).rows[0]?.fresh ?? 0;
-    }
+    const { rows } = await ask<{ fresh: number }>(loading.client, purpose, move);
+    fresh = rows[0]?.fresh ?? 0;
     await checkDeferred(loading);
   });
   return fault === undefined ? fresh : undefined;
@@ -89,11 +91,7 @@ const partRowsMax = 1000;
  * the row, all in the server. Ends with the faults in a table, and the number of new rows under n = 0.
  */
 function moveInPartsSql(loading: Loading, count: number, step: number): string {
-  const insert = insertSql(loading, "millrace_move.low", "millrace_move.high");
-  const move =
-    loading.mergeKey === undefined
-      ? insert
-      : `with written as (${insert}) select count(*) into millrace_move.fresh from written where written.fresh`;
+  const move = moveSql(loading, "millrace_move.low", "millrace_move.high", "into millrace_move.fresh");
   return `do ${quoteLiteral(`
 #variable_conflict use_column
 <<millrace_move>>
@@ -140,6 +138,7 @@ interface FaultRow {
 
 /** Gives the number of new rows; refused ones go to `loading.refusals`. */
 async function moveInParts(loading: Loading, range: Range, step: number): Promise<number> {
+  await loading.savepoint.release();
   await checkDeferred(loading);
   await ask(loading.client, purpose, moveInPartsSql(loading, range.to - range.from, step));
   const { rows } = await ask<FaultRow>(loading.client, purpose, `select * from ${faultTable} order by n`);
