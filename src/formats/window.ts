@@ -97,9 +97,9 @@ export class ByteWindow {
     while (this.#pending.length === 0) {
       if (this.#ended || this.#failure !== undefined) return false;
       try {
-        const { done, value } = await this.#stream.next();
-        if (done === true) this.#ended = true;
-        else this.#pending = value;
+        const step = await this.#stream.next();
+        if (step.done === true) this.#ended = true;
+        else this.#pending = step.value;
       } catch (error) {
         // Kept, not hidden: thrown once the bytes before it are taken.
         this.#failure = { error };

@@ -173,7 +173,7 @@ class Tokenizer {
       const kind = inside[bytes[at] as number];
       if (kind === special.lf) this.#newlines += 1;
       else if (kind === special.nul) this.#faults |= fault.nul;
-      else if (bytes[at + 1] !== quote) return at + 1 === size && !this.#last ? -1 : at + 1;
+      else if (bytes[at + 1] !== quote) return at + 1;
       else at += 1;
       at += 1;
     }

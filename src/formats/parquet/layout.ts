@@ -55,7 +55,7 @@ async function describe(
   try {
     const [counted] = await connection.all(`select sum(num_rows)::bigint as n from parquet_file_metadata(${file})`);
     const described = await connection.all(`describe select * from read_parquet(${file})`);
-    const fields = described.map((row) => ({ name: String(row["column_name"]), type: String(row["column_type"]) }));
+    const fields = described.map((row) => ({ name: row["column_name"] as string, type: row["column_type"] as string }));
     return { rows: Number(counted?.["n"] ?? 0), fields };
   } catch (cause) {
     throw unreadableParquet(source, cause);

@@ -82,8 +82,8 @@ class RowStream {
     this.#connection ??= await engine.connect();
     this.#pieces ??= this.#connection.stream(`${layout.sql} offset ${start.row}`)[Symbol.asyncIterator]();
     try {
-      const { done, value } = await this.#pieces.next();
-      return done === true ? undefined : value.map(({ record }) => Buffer.from(String(record), "utf8"));
+      const step = await this.#pieces.next();
+      return step.done === true ? undefined : step.value.map(({ record }) => Buffer.from(record as string, "utf8"));
     } catch (cause) {
       throw unreadableParquet(source, cause);
     }
