@@ -1,0 +1,135 @@
+import { execFile } from "node:child_process";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Block, blocksOf, type Page, root } from "./markdown.ts";
+
+/**
+ * What the words behind a fence mean, besides the language:
+ *
+ *     csv hired.csv      the block is the file hired.csv; so with ts, json and every other language
+ *     sh run             the block is run, after the files before it are written (in the README every sh block is)
+ *     sh run exit=1      it must end with this exit code
+ *     sh clone           it belongs to a clone of the repository and is not run
+ *     text               right behind a block that is run: what it prints. A line that is `…` stands for any lines
+ */
+export type Step =
+  | { readonly kind: "file"; readonly name: string; readonly block: Block }
+  | { readonly kind: "run"; readonly exit: number; readonly block: Block; readonly shown: Block | undefined };
+
+export function stepsOf(page: Page): Step[] {
+  const blocks = blocksOf(page.text);
+  return blocks.flatMap((block, index): Step[] => {
+    const [language, ...words] = block.words;
+    if (isRun(page, block)) {
+      const exit = words.find((word) => word.startsWith("exit="))?.slice("exit=".length);
+      const next = blocks[index + 1];
+      const shown = next?.words[0] === "text" && gapOf(page, block, next) === "" ? next : undefined;
+      return [{ kind: "run", exit: Number(exit ?? 0), block, shown }];
+    }
+    const name = language === "sh" ? undefined : words.find((word) => word.includes("."));
+    return name === undefined ? [] : [{ kind: "file", name, block }];
+  });
+}
+
+/** What stands between two blocks: an output follows its command at once, or after a word or two such as "prints". */
+function gapOf(page: Page, block: Block, next: Block): string {
+  const between = page.text.split("\n").slice(block.line + block.text.split("\n").length, next.line - 1);
+  return between.join("\n").trim();
+}
+
+function isRun(page: Page, { words: [language, ...words] }: Block): boolean {
+  return language === "sh" && !words.includes("clone") && (page.path === "README.md" || words.includes("run"));
+}
+
+export const needsPostgres = (step: Step): boolean => step.kind === "run" && step.block.text.includes("postgres://");
+
+/** A folder in which `millrace`, `npx millrace` and `import … from "millrace"` are this tree's sources. */
+export async function openStage(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "millrace-page-"));
+  const library = join(folder, "node_modules", "millrace");
+  await mkdir(library, { recursive: true });
+  await mkdir(join(folder, ".bin"));
+  await writeFile(join(folder, "package.json"), JSON.stringify({ name: "reader", private: true, type: "module" }));
+  await writeFile(
+    join(library, "package.json"),
+    JSON.stringify({ name: "millrace", type: "module", main: "index.js" }),
+  );
+  const source = pathToFileURL(join(root, "src", "index.ts")).href;
+  await writeFile(join(library, "index.js"), `export * from ${JSON.stringify(source)};\n`);
+  const main = join(root, "src", "cli", "main.ts");
+  await script(join(folder, ".bin", "millrace"), `exec "${process.execPath}" "${main}" "$@"`);
+  await script(join(folder, ".bin", "npx"), `exec "$@"`);
+  return folder;
+}
+
+async function script(path: string, line: string): Promise<void> {
+  await writeFile(path, `#!/bin/sh\n${line}\n`);
+  await chmod(path, 0o755);
+}
+
+export const closeStage = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true });
+
+export interface Played {
+  readonly exit: number;
+  /** Standard output and error as they came. */
+  readonly output: string;
+}
+
+/** Writes the file, or runs the commands. `shownUrl` in them stands for `url`. */
+export async function play(
+  step: Step,
+  folder: string,
+  replaced: Readonly<Record<string, string>> = {},
+): Promise<Played> {
+  if (step.kind === "file") {
+    const path = join(folder, step.name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, step.block.text);
+    return { exit: 0, output: "" };
+  }
+  const text = Object.entries(replaced).reduce((all, [shown, real]) => all.replaceAll(shown, real), step.block.text);
+  return runShell(text, folder);
+}
+
+export function runShell(text: string, folder: string): Promise<Played> {
+  const path = [join(folder, ".bin"), dirname(process.execPath), process.env["PATH"]].join(delimiter);
+  const env = { ...process.env, PATH: path, NO_COLOR: "1", FORCE_COLOR: undefined, COLUMNS: undefined };
+  return new Promise((resolve) => {
+    const args = ["-e", "-o", "pipefail", "-c", `exec 2>&1\n${text}`];
+    execFile("bash", args, { cwd: folder, env, timeout: 120_000 }, (error, output) => {
+      const exit = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
+      resolve({ exit, output });
+    });
+  });
+}
+
+const changing: readonly (readonly [RegExp, string])[] = [
+  [/postgres(ql)?:\/\/\S*@(127\.0\.0\.1|localhost)(:\d+)?\/\w+/g, "postgres://localhost/hr"],
+  [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?( UTC)?(?=\b)/g, "TIME"],
+  [/(?<=\b)\d+(\.\d+)? m?s\b/g, "N s"],
+  [/[\d,]+ rows?\/s/g, "N rows/s"],
+  [/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, "UUID"],
+  [/\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{12}\b/g, "VERSION"],
+];
+
+/** Without what is another each time: times, rates, versions, the server's address, the folder. */
+export function normalise(output: string, folder: string): string {
+  const local = output.replaceAll(`${folder}/`, "");
+  const same = changing.reduce((text, [pattern, word]) => text.replaceAll(pattern, word), local);
+  return `${same
+    .split("\n")
+    .map((line) => line.trimEnd())
+    .join("\n")
+    .trim()}\n`;
+}
+
+/** Whether an output is what the page shows, `…` on a line of its own standing for any lines. */
+export function isShown(output: string, shown: string): boolean {
+  const pattern = shown
+    .split(/^…\n/m)
+    .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"))
+    .join("(?:.*\n)*?");
+  return new RegExp(`^${pattern}$`).test(output);
+}
