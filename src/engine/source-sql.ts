@@ -49,12 +49,26 @@ function delimitedSql(
   const fields = records.columns.map((_, field) => `${quoteLiteral(`f${field}`)}: 'VARCHAR'`).join(", ");
   const quote = records.quoted ? quoteLiteral(records.quote) : "''";
   const nulls = records.nullText === undefined ? "''" : `['', ${quoteLiteral(records.nullText)}]`;
-  const read = `read_csv(${quoteLiteral(path)}, auto_detect = false, header = false, delim = ${quoteLiteral(records.delimiter)}, quote = ${quote}, escape = ${quote}, columns = {${fields}}, nullstr = ${nulls}, allow_quoted_nulls = false, ${sizes(records.text.byteLength)})`;
+  const read = `read_csv(${quoteLiteral(path)}, auto_detect = false, header = false, delim = ${quoteLiteral(records.delimiter)}, quote = ${quote}, escape = ${quote}, columns = {${fields}}, nullstr = ${nulls}, allow_quoted_nulls = false, new_line = '${lineEnd(records)}', ${sizes(records.text.byteLength)})`;
   const columns = names.map((name, index) => {
     const field = records.columns.indexOf(name);
     return `${field < 0 ? "null::varchar" : `f${field}`} as ${textColumn(index)}`;
   });
   return `select ${[numbered, ...columns, `null::varchar as ${faultColumn}`].join(", ")} from ${read}`;
+}
+
+/**
+ * How the records end, as `read_csv` wants it said. DuckDB would take the first line end that it sees, also one within
+ * quotes, and then fail at the records, which end in another.
+ */
+function lineEnd({ text, quoted, quote }: Extract<RecordText, { kind: "delimited" }>): "\\n" | "\\r\\n" {
+  const mark = quoted ? quote.charCodeAt(0) : -1;
+  let inQuotes = false;
+  for (let at = 0; at < text.byteLength; at += 1) {
+    if (text[at] === mark) inQuotes = !inQuotes;
+    else if (text[at] === 10 && !inQuotes) return text[at - 1] === 13 ? "\\r\\n" : "\\n";
+  }
+  return "\\n";
 }
 
 /** DuckDB's bound on a line and its read buffer, made to fit the batch: a record may be as long as the batch. */
