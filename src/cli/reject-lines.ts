@@ -19,8 +19,8 @@ export function placeOf(source: string, reject: Pick<Reject, "line" | "offset">)
 
 export function reasonText(reason: Reason): string {
   const said = safeText(reason.message);
-  const name = reason.column === undefined ? "" : `${safeText(reason.column)} `;
-  const column = said.startsWith(name) ? "" : name;
+  const name = reason.column === undefined ? "" : safeText(reason.column);
+  const column = said.startsWith(name) ? "" : `${name} `;
   const quoted = reason.value === undefined ? undefined : `"${safeText(reason.value)}"`;
   if (quoted === undefined || said.includes(quoted)) return `${column}${said}`;
   return `${column}${quoted} ${said}`;

@@ -143,6 +143,16 @@ export interface SinkRecords {
   rowsByLineage(table: string, from: bigint, to: bigint, limit: number): Promise<EngineRow[]>;
 }
 
+/** One thing that `check` or `doctor` looked at. */
+export interface Finding {
+  /** What was looked at, in a word or two: `connection`, `rights`. */
+  readonly check: string;
+  readonly state: "ok" | "warn" | "fail";
+  readonly detail: string;
+  /** What to do about a `warn` or `fail`. */
+  readonly remedy?: string;
+}
+
 /**
  * Where rows go. The sink keeps the position: rows, rejects, ledger and checkpoint commit together.
  * Every method throws MillraceError (table of codes in core/error) or lets the client's own error through, which
@@ -152,8 +162,12 @@ export interface Sink {
   /** The place without secrets. */
   readonly shown: string;
   readonly facts: SinkFacts;
-  /** Connects, and creates the tables that Millrace keeps, if they are missing. Idempotent, safe in several processes at once. */
-  open(): Promise<void>;
+  /**
+   * Connects, and creates the tables that Millrace keeps, if they are missing. Idempotent, safe in several processes at
+   * once. With `read` nothing is created and nothing waited for: only `query` and `records` are called then, and what
+   * Millrace keeps counts as empty where it is missing.
+   */
+  open(use?: "write" | "read"): Promise<void>;
   /** DDL of the target for `preview`; connects to nothing. */
   ddl(target: Target): string;
   /**
@@ -183,5 +197,7 @@ export interface Sink {
   classify(error: unknown): FailureKind;
   /** The client's own error as one with a code, without secrets. */
   explain(error: unknown): Error;
+  /** For `doctor`: version, rights, encoding and settings of the place. Connects by itself and changes nothing. */
+  diagnose?(): Promise<readonly Finding[]>;
   close(): Promise<void>;
 }

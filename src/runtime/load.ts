@@ -51,7 +51,8 @@ function pipelineOf(request: LoadRequest, table: string, contract: Contract | un
   };
 }
 
-function withKey(contract: Contract, key: readonly string[] | undefined): Contract {
+/** The contract with these columns as its key, over its own. Throws CONTRACT_INVALID for a column that it lacks. */
+export function withKey(contract: Contract, key: readonly string[] | undefined): Contract {
   if (key === undefined) return contract;
   const unknown = key.find((name) => contract.columns[name] === undefined);
   if (unknown !== undefined) {

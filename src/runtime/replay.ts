@@ -86,8 +86,12 @@ async function replayBatch(work: Replay): Promise<{ readonly counts: Counts; rea
   const { sink, target, checker, claim, rejects, request } = work;
   const start = claim.position;
   const end = { row: start.row + rejects.length };
-  const records = rejects.map((reject) => request.corrected.get(reject.id) ?? wholeBytes(reject));
-  const raw = batchOfRecords(records, rejects[0]?.format ?? {}, { start, end });
+  const records = rejects.map((reject) => ({
+    line: reject.line,
+    offset: reject.offset,
+    bytes: request.corrected.get(reject.id) ?? wholeBytes(reject),
+  }));
+  const raw = batchOfRecords(rejects[0]?.format ?? {}, records);
   const [batch] = await sink.reserveBatches(1);
   if (batch === undefined) throw new TypeError("the sink reserved no batch");
   const checked = await checker.check(raw, batch);

@@ -1,0 +1,107 @@
+import type { Command } from "commander";
+import { toMillraceError } from "../core/error.ts";
+import { limit } from "../core/limit.ts";
+import type { Pipeline } from "../core/pipeline.ts";
+import { parseBytes } from "../runtime/config.ts";
+import type { RunEvent, RunSummary } from "../runtime/events.ts";
+import { runPipeline } from "../runtime/runner.ts";
+import { Session } from "../runtime/session.ts";
+import { doneJson, eventJson } from "./event-json.ts";
+import { reportFailure } from "./failure.ts";
+import { addMemoryFlag, given } from "./flags.ts";
+import { sameCommand } from "./invocation.ts";
+import { chooseProject } from "./pipelines.ts";
+import { RunLog } from "./run-log.ts";
+import { stderr, stdout } from "./screen.ts";
+import { asInterruption, type Stop, stopOnSignal } from "./stop.ts";
+
+interface RunFlags {
+  readonly config?: string;
+  readonly once?: boolean;
+  readonly memory?: number;
+  readonly again?: boolean;
+  readonly json?: boolean;
+  readonly verbose?: boolean;
+}
+
+const examples = `
+Examples:
+  $ millrace run                                    all pipelines of the project, until stopped
+  $ millrace run hired-employees --once             one of them, with what is there now
+  $ millrace run pipelines/hired-employees.ts       one by its file; no project needed
+  $ millrace run --once --json | tail -1            for machines
+
+Pipelines are the modules in pipelines/, or what millrace.config.ts says. They share one process and one memory budget.
+The first Ctrl-C ends it after the batch at hand. Run again, it goes on where it was.`;
+
+export function define(command: Command): void {
+  command
+    .description("Run pipelines: follow their sources, or do once what is there.")
+    .argument(
+      "[pipeline...]",
+      "names of pipelines, or paths of modules that export them; all of the project when absent",
+    )
+    .option("--config <file>", "the project's configuration")
+    .option("--once", "end when everything that is there is loaded");
+  addMemoryFlag(command)
+    .option("--again", "load content that was loaded before once more")
+    .option("--json", "one JSON object a line on standard output")
+    .addHelpText("after", examples)
+    .action((wanted: string[], flags: RunFlags) => run(wanted, flags));
+}
+
+async function run(wanted: readonly string[], flags: RunFlags): Promise<void> {
+  const { config, pipelines } = await chooseProject(wanted, flags.config);
+  const stop = stopOnSignal();
+  // A service whose log has no reader any more ends in order.
+  stdout.onClosed(() => stop.request());
+  const memoryBytes = flags.memory ?? (config.memory === undefined ? undefined : parseBytes(config.memory));
+  const parallel = pipelines.reduce((sum, one) => sum + (one.source.parallel ?? 1), 0);
+  const session = await Session.open({ notice: (text) => stderr.line(text), parallel, ...given({ memoryBytes }) });
+  try {
+    if (flags.json !== true && flags.once !== true)
+      stdout.line(`following ${pipelines.map(({ name }) => name).join(", ")}; Ctrl-C ends it`);
+    const runs = pipelines.map((one) => runOne(one, session, flags, stop));
+    const codes = await Promise.all(runs);
+    process.exitCode = codes.find((code) => code !== 0) ?? 0;
+    const isCutShort = stop.signal.aborted && flags.once === true && process.exitCode === 130;
+    if (isCutShort && flags.json !== true) stdout.line(`Stopped before the end. Go on with: ${sameCommand()}`);
+  } finally {
+    await session.close();
+    stop.dispose();
+  }
+}
+
+/** Runs one pipeline to its end and returns its exit code. A failure stops those that follow; with `once` all end by themselves. */
+async function runOne(pipeline: Pipeline, session: Session, flags: RunFlags, stop: Stop): Promise<number> {
+  const follow = flags.once !== true;
+  const log = new RunLog(stdout, pipeline.name, () => performance.now());
+  const about = { pipeline: pipeline.name };
+  const onEvent = (event: RunEvent): void => {
+    if (flags.json === true) stdout.line(eventJson(event, about));
+    else log.observe(event);
+  };
+  try {
+    const open = await session.pipeline(pipeline, flags.again === true);
+    const patienceMs = follow ? Number.POSITIVE_INFINITY : limit.retryTotalMs;
+    const summary = await runPipeline(open, { follow, stop: stop.signal, onEvent, patienceMs });
+    if (flags.json === true) stdout.line(doneJson(summary, about));
+    else log.end(summary);
+    return exitCodeOf(summary, stop);
+  } catch (error) {
+    if (follow) stop.request();
+    return tellFailure(asInterruption(error, stop), pipeline, flags);
+  }
+}
+
+function exitCodeOf(summary: RunSummary, stop: Stop): number {
+  return summary.interrupted || stop.signal.aborted ? 130 : 0;
+}
+
+function tellFailure(error: unknown, pipeline: Pipeline, flags: RunFlags): number {
+  const failure = toMillraceError(error);
+  if (failure.code === "INTERRUPTED") return 130;
+  if (flags.json !== true) stderr.write(`${pipeline.name}: `);
+  const verbose = flags.verbose === true || process.env["MILLRACE_DEBUG"] === "1";
+  return reportFailure(failure, { json: flags.json === true, verbose });
+}

@@ -1,0 +1,143 @@
+import { type Contract, keyColumns } from "../core/contract.ts";
+import { formatErrorPlace, MillraceError, toMillraceError } from "../core/error.ts";
+import { quoteIdentifier } from "../core/identifier.ts";
+import { limit } from "../core/limit.ts";
+import type { Pipeline } from "../core/pipeline.ts";
+import type { Finding, Sink, Target } from "../ports/sink.ts";
+import { previewPipeline } from "./preview.ts";
+import { placeExists } from "./reading.ts";
+import { targetOf } from "./runner.ts";
+import type { Session } from "./session.ts";
+
+/** What `check` found out about a pipeline. */
+export interface Inspection {
+  readonly findings: readonly Finding[];
+  /** DDL of the table when a run would create it. */
+  readonly ddl: string | undefined;
+}
+
+/**
+ * Looks at every part of a pipeline before it runs. Loads nothing and creates no target table. Never throws for what is
+ * wrong with the pipeline: that is a finding.
+ */
+export async function inspectPipeline(session: Session, pipeline: Pipeline): Promise<Inspection> {
+  const findings: Finding[] = [];
+  const { contract } = pipeline;
+  if (contract === undefined) {
+    return { findings: [failed("contract", noContract(pipeline))], ddl: undefined };
+  }
+  const known = { ...pipeline, contract };
+  findings.push({ check: "contract", state: "ok", detail: contractText(contract) });
+  findings.push(await found("source", () => sourceFinding(session, known)));
+  const sink = await session.sink(pipeline.to, pipeline.sink);
+  findings.push(guaranteeFinding(sink, pipeline));
+  let ddl: string | undefined;
+  findings.push(
+    await found("table", async () => {
+      const target = await targetOf({ pipeline: known, sink, engine: session.engine, context: session.context });
+      const table = await tableFinding(sink, target, pipeline);
+      if (table.wouldCreate) ddl = sink.ddl(target);
+      return table.finding;
+    }),
+  );
+  return { findings, ddl };
+}
+
+function contractText(contract: Contract): string {
+  const count = Object.keys(contract.columns).length;
+  const key = keyColumns(contract);
+  return `${count} columns, ${key.length === 0 ? "no key" : `key ${key.join(", ")}`}`;
+}
+
+async function sourceFinding(session: Session, pipeline: Pipeline & { readonly contract: Contract }): Promise<Finding> {
+  const { source, sources, read, rejects } = await previewPipeline(session, pipeline, limit.rowsShown);
+  const others = sources > 1 ? ` and ${sources - 1} more` : "";
+  const detail = `${source}${others}; of its first ${read} records ${rejects.length} would be rejected`;
+  if (read === 0 || rejects.length < read) return { check: "source", state: "ok", detail };
+  return {
+    check: "source",
+    state: "fail",
+    detail,
+    remedy: "Not one record meets the contract: see why with millrace preview.",
+  };
+}
+
+function guaranteeFinding(sink: Sink, pipeline: Pipeline): Finding {
+  const { guarantee, how } = sink.facts;
+  const isUnmet = pipeline.sink.guarantee === "exactly-once" && guarantee !== "exactly once";
+  if (!isUnmet) return { check: "guarantee", state: "ok", detail: `${guarantee}: ${how}` };
+  const detail = `exactly once was asked for, and ${sink.shown} gives ${guarantee}: ${how}`;
+  return { check: "guarantee", state: "fail", detail, remedy: "Choose another sink, or do without the guarantee." };
+}
+
+interface TableFinding {
+  readonly finding: Finding;
+  readonly wouldCreate: boolean;
+}
+
+async function tableFinding(sink: Sink, target: Target, pipeline: Pipeline): Promise<TableFinding> {
+  checkMode(sink, target);
+  if (!(await placeExists(pipeline.to))) return wouldCreate(target, `${sink.shown} would be created, and in it`);
+  try {
+    await sink.open();
+    if (!(await tableExists(sink, target.table))) return wouldCreate(target, `${sink.shown} answers;`);
+    // What exists is only looked at: prepare never alters a table.
+    await sink.prepare(target);
+  } catch (error) {
+    throw sink.explain(error);
+  }
+  const detail = `"${target.table}" in ${sink.shown} fits; rows would ${verbs[target.mode]}`;
+  return { finding: { check: "table", state: "ok", detail }, wouldCreate: false };
+}
+
+const verbs: Readonly<Record<Target["mode"], string>> = {
+  append: "be appended",
+  merge: "be merged by key",
+  replace: "replace those that are there",
+};
+
+function wouldCreate(target: Target, how: string): TableFinding {
+  const detail = `${how} the table "${target.table}" would be created; rows would ${verbs[target.mode]}`;
+  return { finding: { check: "table", state: "ok", detail }, wouldCreate: true };
+}
+
+/** A sink that knows no such table refuses the query; other failures are not about the table. */
+async function tableExists(sink: Sink, table: string): Promise<boolean> {
+  try {
+    for await (const _ of sink.query(`select 1 from ${quoteIdentifier(table)} where 1 = 0`)) break;
+    return true;
+  } catch (error) {
+    const explained = sink.explain(error);
+    if (explained instanceof MillraceError && explained.code === "SINK_REFUSED") return false;
+    throw explained;
+  }
+}
+
+function checkMode(sink: Sink, target: Target): void {
+  const { modes } = sink.facts;
+  if (modes.includes(target.mode)) return;
+  throw new MillraceError("PIPELINE_INVALID", `${sink.shown} cannot ${target.mode} rows`, {
+    remedy: `Its modes are ${modes.join(", ")}.`,
+  });
+}
+
+async function found(check: string, look: () => Promise<Finding>): Promise<Finding> {
+  try {
+    return await look();
+  } catch (error) {
+    return failed(check, error);
+  }
+}
+
+/** A failure as a finding. */
+export function failed(check: string, error: unknown): Finding {
+  const { code, message, remedy, at } = toMillraceError(error);
+  const place = formatErrorPlace(at);
+  return { check, state: "fail", detail: `${code}: ${message}${place === "" ? "" : ` (${place})`}`, remedy };
+}
+
+function noContract(pipeline: Pipeline): MillraceError {
+  return new MillraceError("PIPELINE_INVALID", `The pipeline "${pipeline.name}" has no contract`, {
+    remedy: "Give it one with .check(table(…)).",
+  });
+}

@@ -1,0 +1,64 @@
+import { type Contract, keyColumns } from "../core/contract.ts";
+import { contractFromJson } from "../core/contract-json.ts";
+import { MillraceError } from "../core/error.ts";
+import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
+import type { Mode, Pipeline, SqlStep } from "../core/pipeline.ts";
+import type { Sink } from "../ports/sink.ts";
+
+export interface KeptPipelineOptions {
+  /** Instead of the kept contract. */
+  readonly contract?: Contract;
+  readonly mode?: Mode;
+  readonly stateSchema?: string;
+}
+
+/**
+ * A pipeline as its sink remembers it, from the definition of its newest batch: for replays of loads, which have no
+ * file of their own. Throws PIPELINE_UNKNOWN when the sink knows none, or when it has functions as steps, which only
+ * their module holds.
+ */
+export async function keptPipeline(
+  sink: Sink,
+  name: string,
+  to: string,
+  options: KeptPipelineOptions = {},
+): Promise<Pipeline & { readonly contract: Contract }> {
+  const [entry] = await sink.records.ledger({ pipeline: name, limit: 1 });
+  const definition = entry === undefined ? undefined : await sink.records.definition(name, entry.version);
+  if (entry === undefined || definition === undefined) throw unknown(name, sink, "has written nothing there");
+  const contract = options.contract ?? contractFromJson(definition["contract"], `the definition of ${name}`);
+  const { stateSchema } = options;
+  const mode = options.mode ?? (keyColumns(contract).length > 0 ? "merge" : "append");
+  const target = { table: entry.table, mode, ...(stateSchema === undefined ? {} : { stateSchema }) };
+  return {
+    ...{ kind: "pipeline", name, from: entry.source, source: {}, to },
+    contract: { ...contract, table: entry.table },
+    steps: stepsOf(definition, name, sink),
+    // Rows carry their lineage where the table has the column.
+    sink: { ...target, lineage: true },
+  };
+}
+
+function stepsOf(definition: JsonObject, name: string, sink: Sink): SqlStep[] {
+  const steps: Json = definition["steps"] ?? [];
+  if (!Array.isArray(steps)) throw unknown(name, sink, "has a definition that cannot be read");
+  return (steps as readonly Json[]).map((step) => {
+    const sql = isJsonObject(step) && step["kind"] === "sql" ? step["sql"] : undefined;
+    if (typeof sql !== "string") throw unknown(name, sink, "has functions as steps, which only its module holds");
+    return { kind: "sql", sql, columns: {} };
+  });
+}
+
+function unknown(name: string, sink: Sink, why: string): MillraceError {
+  return new MillraceError("PIPELINE_UNKNOWN", `The pipeline "${name}" cannot be taken from ${sink.shown}: it ${why}`, {
+    remedy: "Run this in the project's folder, where millrace.config.ts or pipelines/ is, or check the name.",
+  });
+}
+
+/** The contract that the newest batch of a table was made by; undefined when none is known. */
+export async function keptContract(sink: Sink, table: string): Promise<Contract | undefined> {
+  const entries = await sink.records.ledger({ limit: 1000 });
+  const entry = entries.find((one) => one.table === table);
+  const definition = entry === undefined ? undefined : await sink.records.definition(entry.pipeline, entry.version);
+  return definition === undefined ? undefined : contractFromJson(definition["contract"], `the definition of ${table}`);
+}
