@@ -1,5 +1,6 @@
+import { MillraceError } from "../core/error.ts";
 import { encodeLineage } from "../core/lineage.ts";
-import { RepeatedMessages } from "../ports/sink.ts";
+import { RepeatedMessages, type Sink } from "../ports/sink.ts";
 import type { SinkColumn } from "../ports/rows.ts";
 import {
   claimLane,
@@ -30,6 +31,7 @@ export const recordBehaviours: readonly SinkBehaviour[] = [
   { name: "forgets the message ids of a unit that is rolled back", run: forgetsMessages },
   { name: "finds the lineage of a key and the rows of a lineage", run: findsLineage },
   { name: "knows no lineage of a table without", run: knowsNoLineage },
+  { name: "reads without creating anything", unopened: true, run: readsOnly },
   { name: "reads by query and explains a query that fails", run: readsByQuery },
 ];
 
@@ -193,6 +195,36 @@ async function knowsNoLineage(scene: SinkScene): Promise<void> {
   const { records } = scene.sink;
   scene.expect(await records.lineageOf("t", { id: "1" })).toEqual([undefined, undefined]);
   scene.expect(await records.rowsByLineage("t", 0n, 2n ** 62n, 10)).toEqual([]);
+}
+
+/** A place may itself be missing, which is then an error with a code; what Millrace keeps in it is only empty. */
+async function readsOnly(scene: SinkScene): Promise<void> {
+  const { place, sink, expect } = scene;
+  const early = await place.other();
+  const failure = await errorOf(early.open("read"));
+  if (failure === undefined) expect(await countKept(early)).toEqual([0, 0, 0]);
+  else expect(early.explain(failure) instanceof MillraceError).toEqual(true);
+  await early.close();
+  await sink.open();
+  const target = makeTarget({ table: "queried" });
+  expect((await sink.prepare(target)).created).toEqual(true);
+  await load(scene, target, { claim: await claimLane(sink), rows: named(1, 2), rejects: [makeReject(2)] });
+  const reader = await place.other();
+  await reader.open("read");
+  const ids: unknown[] = [];
+  for await (const rows of reader.query("select id from queried order by id"))
+    ids.push(...rows.map((row) => row["id"]));
+  expect({ ids, kept: await countKept(reader) }).toEqual({ ids: [1, 2], kept: [1, 1, 1] });
+  await reader.close();
+}
+
+async function countKept({ records }: Sink): Promise<number[]> {
+  const kept = [
+    await records.rejects({ limit: 9 }),
+    await records.ledger({ limit: 9 }),
+    await records.checkpoints("p"),
+  ];
+  return kept.map((some) => some.length);
 }
 
 async function readsByQuery(scene: SinkScene): Promise<void> {

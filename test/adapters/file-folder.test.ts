@@ -148,6 +148,15 @@ describe("parts", () => {
   });
 });
 
+it("says once that files do not look for duplicate keys", async () => {
+  await sink.open();
+  const keyed = { ...target, key: ["id"] };
+  engine.notices.length = 0;
+  await sink.prepare(keyed);
+  await sink.prepare(keyed);
+  expect(engine.notices).toEqual([expect.stringContaining("not refused")]);
+});
+
 describe("the manifest", () => {
   it("falls behind the catalog by a second at most where there are many parts, and not when closed", async () => {
     const claim = await opened();
@@ -161,6 +170,28 @@ describe("the manifest", () => {
     expect(listed()).toBe(502);
     await sink.close();
     expect(listed()).toBe(503);
+  });
+});
+
+describe("opened to read", () => {
+  it("creates nothing where nothing is", async () => {
+    await sink.open("read");
+    expect(await sink.records.ledger({ limit: 1 })).toEqual([]);
+    expect(readdirSync(root)).toEqual([]);
+  });
+
+  it("is opened to write when that is asked for later", async () => {
+    await sink.open("read");
+    await loadRows(await opened(), 0, 1);
+    await sink.open("read");
+    expect(await sink.records.ledger({ limit: 9 })).toHaveLength(1);
+  });
+
+  it("writes nothing by a query", async () => {
+    await sink.open("read");
+    const rows = sink.query("create table mine as select 1")[Symbol.asyncIterator]();
+    const error: unknown = await rows.next().catch((thrown: unknown) => thrown);
+    expect(sink.explain(error)).toMatchObject({ code: "SINK_REFUSED" });
   });
 });
 

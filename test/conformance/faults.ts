@@ -1,12 +1,8 @@
 import { MillraceError } from "../../src/core/error.ts";
-import type { SinkPlace } from "../../src/conformance/index.ts";
-import type { EngineRow, EngineValue } from "../../src/ports/engine.ts";
-import { RepeatedMessages } from "../../src/ports/sink.ts";
 import {
   commitsOnRollback,
   commitsTheGoodPart,
   everyBatch,
-  everyRecord,
   everyResult,
   everySink,
   everyUnit,
@@ -16,18 +12,7 @@ import {
   withChanges,
   writesThrough,
 } from "./broken.ts";
-
-const counter = (): (() => bigint) => {
-  let last = 0n;
-  return () => (last += 1n);
-};
-
-/** Breaks what is read back of the rows. */
-function everyValue(change: (value: EngineValue, column: string) => EngineValue): (place: SinkPlace) => SinkPlace {
-  const changeRow = (row: EngineRow): EngineRow =>
-    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, change(value, name)]));
-  return (place) => withChanges(place, { readTable: async (table) => (await place.readTable(table)).map(changeRow) });
-}
+import { faultsOfKeeping } from "./faults-of-keeping.ts";
 
 const preparing: readonly Fault[] = [
   {
@@ -298,166 +283,4 @@ const meetingRows: readonly Fault[] = [
   },
 ];
 
-const keeping: readonly Fault[] = [
-  {
-    what: "keeps the bytes of rejects as text",
-    noticedBy: ["keeps the bytes, place and reasons of a reject"],
-    breakPlace: everyBatch((batch) => ({
-      ...batch,
-      rejects: batch.rejects.map((reject) => ({ ...reject, bytes: Buffer.from(Buffer.from(reject.bytes).toString()) })),
-    })),
-  },
-  {
-    what: "keeps one reason of a reject",
-    noticedBy: [
-      "keeps the bytes, place and reasons of a reject",
-      "finds rejects by every filter",
-      "sums up open rejects",
-    ],
-    breakPlace: everyBatch((batch) => ({
-      ...batch,
-      rejects: batch.rejects.map((reject) => ({ ...reject, reasons: reject.reasons.slice(0, 1) })),
-    })),
-  },
-  {
-    what: "knows no filter of rejects",
-    noticedBy: ["finds rejects by every filter"],
-    breakPlace: everyRecord((records) => ({ rejects: ({ limit }) => records.rejects({ limit }) })),
-  },
-  {
-    what: "takes a replay for a batch like any other",
-    noticedBy: [
-      "marks replayed rejects and leaves the others",
-      "keeps a replayed reject open with the reasons of this attempt",
-      "lets one of two racers replay a reject",
-    ],
-    breakPlace: everyBatch(({ replays: _, ...batch }) => batch),
-  },
-  {
-    what: "takes every replayed reject for mended",
-    noticedBy: ["keeps a replayed reject open with the reasons of this attempt"],
-    breakPlace: everyBatch((batch) =>
-      batch.replays === undefined ? batch : { ...batch, rejects: [], filtered: batch.rejects.length },
-    ),
-  },
-  {
-    what: "knows no message ids",
-    noticedBy: ["names exactly the message ids that are committed already"],
-    breakPlace: everyBatch(({ messageIds: _, ...batch }) => batch),
-  },
-  {
-    what: "takes all messages of a batch for repeated when one is",
-    noticedBy: ["names exactly the message ids that are committed already"],
-    breakPlace: everyUnit((unit) => ({
-      write: async (batch) => {
-        try {
-          return await unit.write(batch);
-        } catch (error) {
-          throw error instanceof RepeatedMessages ? new RepeatedMessages(batch.messageIds ?? []) : error;
-        }
-      },
-    })),
-  },
-  {
-    what: "numbers batches in each process anew",
-    noticedBy: ["keeps batch numbers unique across sinks"],
-    breakPlace: everySink(() => {
-      const next = counter();
-      return { reserveBatches: async (count) => Array.from({ length: count }, next) };
-    }),
-  },
-  {
-    what: "keeps one definition for all versions",
-    noticedBy: ["keeps definitions by version"],
-    breakPlace: everySink((sink) => ({
-      define: (pipeline, _, definition) => sink.define(pipeline, "", definition),
-      records: withChanges(sink.records, { definition: (pipeline) => sink.records.definition(pipeline, "") }),
-    })),
-  },
-  {
-    what: "lists the ledger oldest first",
-    noticedBy: ["lists the ledger newest first and by every filter"],
-    breakPlace: everyRecord((records) => ({ ledger: async (filter) => (await records.ledger(filter)).toReversed() })),
-  },
-  {
-    what: "writes the time of the commit as the start",
-    noticedBy: ["writes a ledger entry that balances for each batch"],
-    breakPlace: everyBatch((batch) => ({ ...batch, startedAt: new Date().toISOString() })),
-  },
-  {
-    what: "lists the lanes of all sources",
-    noticedBy: ["lists checkpoints by source"],
-    breakPlace: everyRecord((records) => ({ checkpoints: (pipeline) => records.checkpoints(pipeline) })),
-  },
-  {
-    what: "finds the lineage of one of several rows",
-    noticedBy: ["finds the lineage of a key and the rows of a lineage", "knows no lineage of a table without"],
-    breakPlace: everyRecord((records) => ({
-      lineageOf: async (...of) => (await records.lineageOf(...of)).slice(0, 1),
-    })),
-  },
-  {
-    what: "leaves the client's errors as they are",
-    noticedBy: ["reads by query and explains a query that fails"],
-    breakPlace: everySink(() => ({ explain: (error) => (error instanceof Error ? error : new Error("unknown")) })),
-  },
-];
-
-const changingValues: readonly Fault[] = [
-  {
-    what: "takes the empty text for null",
-    noticedBy: ["keeps any text, and the empty one apart from null"],
-    breakPlace: everyValue((value) => (value === "" ? null : value)),
-  },
-  {
-    what: "trims text",
-    noticedBy: ["keeps any text, and the empty one apart from null"],
-    breakPlace: everyValue((value) => (typeof value === "string" ? value.trim() : value)),
-  },
-  {
-    what: "keeps decimals as doubles",
-    noticedBy: ["keeps whole numbers, decimals and doubles exactly"],
-    breakPlace: everyValue((value, column) => (column === "whole" && value !== null ? String(Number(value)) : value)),
-  },
-  {
-    what: "keeps timestamps to the millisecond",
-    noticedBy: ["keeps dates and timestamps exactly"],
-    breakPlace: everyValue((value, column) =>
-      column === "moment" && typeof value === "string" ? value.slice(0, 23) : value,
-    ),
-  },
-  {
-    what: "loses the shape of json",
-    noticedBy: ["keeps json, uuid and boolean exactly"],
-    breakPlace: everyValue((value, column) => (column === "tree" ? JSON.stringify(value) : value)),
-  },
-  {
-    what: "shows dates as days",
-    noticedBy: ["reads every type as the row types say"],
-    breakPlace: everyRecord((records) => ({
-      rowsByLineage: async (...of) => (await records.rowsByLineage(...of)).map((row) => ({ ...row, day: 1 })),
-    })),
-  },
-  {
-    what: "folds the case of names",
-    noticedBy: ["keeps columns of any name in a table of any name"],
-    breakPlace: (place) =>
-      withChanges(place, {
-        readTable: async (table) => {
-          const rows = await place.readTable(table);
-          return rows.map((row) =>
-            Object.fromEntries(Object.entries(row).map(([name, value]) => [name.toLowerCase(), value])),
-          );
-        },
-      }),
-  },
-];
-
-export const faults: readonly Fault[] = [
-  ...preparing,
-  ...fencing,
-  ...committing,
-  ...meetingRows,
-  ...keeping,
-  ...changingValues,
-];
+export const faults: readonly Fault[] = [...preparing, ...fencing, ...committing, ...meetingRows, ...faultsOfKeeping];

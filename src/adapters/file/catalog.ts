@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite";
@@ -66,34 +66,63 @@ export class Catalog {
 
   /** Opens the catalog of a folder, creating both where they are missing. */
   static async open(folder: string): Promise<Catalog> {
-    const path = join(folder, catalogFolder, "catalog.db");
+    const path = catalogPath(folder);
     await mkdir(dirname(path), { recursive: true });
-    // Loaded here, so that reading files does not load SQLite.
-    const { DatabaseSync } = await import("node:sqlite");
-    // Waiting for the lock of another process stops this one, so it is short: SINK_BUSY is tried again.
-    const database = new DatabaseSync(path, { timeout: limit.retryMaxMs });
-    const catalog = new Catalog(database);
+    const catalog = await Catalog.#connect(path);
     try {
       // A rollback journal needs no shared memory, so it works on network folders, and the catalog at rest is one file.
       // TRUNCATE, unlike DELETE, is durable with FULL: the emptied journal is synced, an unlinked one's folder is not.
-      database.exec("pragma journal_mode = truncate; pragma synchronous = full;");
+      catalog.#database.exec("pragma journal_mode = truncate; pragma synchronous = full;");
       catalog.inTransaction(() => catalog.#prepareSchema(path));
       syncFolder(dirname(path));
       syncFolder(folder);
       return catalog;
     } catch (error) {
-      database.close();
+      catalog.close();
       throw error;
     }
   }
 
-  #prepareSchema(path: string): void {
-    const found = Number(this.get("pragma user_version")?.["user_version"] ?? 0);
-    if (found > version) {
-      throw new MillraceError("SINK_REFUSED", `${path} was written by a later version of Millrace`, {
-        remedy: "Use that version, or another folder.",
-      });
+  /** Opens the catalog of a folder to read it. Nothing is created: where there is none, an empty one stands in. */
+  static async openForReading(folder: string): Promise<Catalog> {
+    const path = catalogPath(folder);
+    if (!existsSync(path)) return Catalog.#empty();
+    const catalog = await Catalog.#connect(path);
+    try {
+      // Not opened read-only: what a killed process began must be rolled back before it can be read.
+      catalog.#database.exec("pragma query_only = on;");
+      if (catalog.#readVersion(path) === version) return catalog;
+      catalog.close();
+      return await Catalog.#empty();
+    } catch (error) {
+      catalog.close();
+      throw error;
     }
+  }
+
+  static async #empty(): Promise<Catalog> {
+    const catalog = await Catalog.#connect(":memory:");
+    catalog.#database.exec(`${schema} pragma query_only = on;`);
+    return catalog;
+  }
+
+  static async #connect(path: string): Promise<Catalog> {
+    // Loaded here, so that reading files does not load SQLite.
+    const { DatabaseSync } = await import("node:sqlite");
+    // Waiting for the lock of another process stops this one, so it is short: SINK_BUSY is tried again.
+    return new Catalog(new DatabaseSync(path, { timeout: limit.retryMaxMs }));
+  }
+
+  #readVersion(path: string): number {
+    const found = Number(this.get("pragma user_version")?.["user_version"] ?? 0);
+    if (found <= version) return found;
+    throw new MillraceError("SINK_REFUSED", `${path} was written by a later version of Millrace`, {
+      remedy: "Use that version, or another folder.",
+    });
+  }
+
+  #prepareSchema(path: string): void {
+    this.#readVersion(path);
     this.#database.exec(schema);
     this.#database.exec(`pragma user_version = ${version}`);
   }
@@ -136,6 +165,10 @@ export class Catalog {
   close(): void {
     if (this.#database.isOpen) this.#database.close();
   }
+}
+
+function catalogPath(folder: string): string {
+  return join(folder, catalogFolder, "catalog.db");
 }
 
 /** Makes the names in a folder durable. */

@@ -52,7 +52,10 @@ const byEngineText: readonly (readonly [RegExp, Explanation])[] = [
   [/no space left on device|disk quota exceeded/i, full],
   [/read-only file system/i, readOnly],
   [/permission denied/i, denied],
-  [/^(Parser|Binder|Catalog|Conversion|Invalid Input|Out of Range|Not implemented) Error/i, refused],
+  [
+    /^(?:Failed to [a-z ]+: )?(Parser|Binder|Catalog|Conversion|Invalid Input|Out of Range|Not implemented) Error/i,
+    refused,
+  ],
 ];
 
 function find(error: unknown): Explanation | undefined {

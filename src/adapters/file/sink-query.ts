@@ -27,7 +27,7 @@ export class FileQuery {
         const rows = tableSql(this.#root, table, listParts(this.#catalog, table.name));
         await connection.run(`create or replace temp view ${quoteIdentifier(table.name)} as ${rows}`);
       }
-      yield* connection.stream(`select * from (\n${sql.replace(/;\s*$/, "")}\n)`);
+      yield* connection.stream(`select * from (${sql.replace(/;\s*$/, "")}\n)`);
     } finally {
       connection.close();
     }

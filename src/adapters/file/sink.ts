@@ -58,6 +58,7 @@ class FileSink implements Sink {
   readonly #context: AdapterContext;
   #opening: Promise<OpenFolder> | undefined;
   #folder: OpenFolder | undefined;
+  #use: "write" | "read" | undefined;
 
   constructor(place: Place, context: AdapterContext) {
     this.shown = place.shown;
@@ -67,25 +68,33 @@ class FileSink implements Sink {
     this.records = recordsOf(() => this.#open);
   }
 
-  async open(): Promise<void> {
-    this.#opening ??= this.#openFolder();
+  async open(use: "write" | "read" = "write"): Promise<void> {
+    if (this.#use !== use && this.#use !== "write") await this.close();
+    this.#use ??= use;
+    this.#opening ??= this.#openFolder(this.#use);
     try {
       this.#folder = await this.#opening;
     } catch (error) {
-      this.#opening = undefined;
+      this.#forget();
       throw error;
     }
   }
 
-  async #openFolder(): Promise<OpenFolder> {
-    await mkdir(this.#root, { recursive: true });
-    const catalog = await Catalog.open(this.#root);
+  async #openFolder(use: "write" | "read"): Promise<OpenFolder> {
+    if (use === "write") await mkdir(this.#root, { recursive: true });
+    const catalog = await (use === "write" ? Catalog.open(this.#root) : Catalog.openForReading(this.#root));
     return {
       catalog,
       manifests: new Manifests(catalog, this.#root, this.#context),
       orphans: new OrphanSweep(catalog, this.#root),
       query: new FileQuery(catalog, this.#root, this.#context.engine),
     };
+  }
+
+  #forget(): void {
+    this.#folder = undefined;
+    this.#opening = undefined;
+    this.#use = undefined;
   }
 
   get #open(): OpenFolder {
@@ -106,6 +115,7 @@ class FileSink implements Sink {
       return prepared;
     });
     manifests.write(table.name);
+    if (created && target.key.length > 0) this.#context.notice(keyNotice(target));
     return { created, lineage: target.lineage && hasLineage(table), ddl: this.ddl(target) };
   }
 
@@ -159,8 +169,7 @@ class FileSink implements Sink {
 
   async close(): Promise<void> {
     const folder = this.#folder;
-    this.#folder = undefined;
-    this.#opening = undefined;
+    this.#forget();
     folder?.manifests.writeBehind();
     folder?.catalog.close();
   }
@@ -191,6 +200,10 @@ function refuseMerge(target: Target): void {
       at: { table: target.table },
     },
   );
+}
+
+function keyNotice(target: Target): string {
+  return `Files have no index: rows of ${JSON.stringify(target.table)} whose key is there already are added, not refused`;
 }
 
 function newTable(target: Target): FileTable {
