@@ -11,6 +11,7 @@ import type { AdapterContext } from "../ports/adapter.ts";
 import type { Sink, Target } from "../ports/sink.ts";
 import type { KnownLanes, Lane, Source } from "../ports/source.ts";
 import type { OnEvent, RunEvent, RunSummary } from "./events.ts";
+import { LaneCrew } from "./lane-crew.ts";
 import { fenced, type LaneServices, runLane } from "./lane-run.ts";
 import { type Patience, patiently } from "./patience.ts";
 import { sinkColumnsOf } from "./shape.ts";
@@ -75,6 +76,7 @@ interface ClaimedLane {
 class Run {
   readonly #open: OpenPipeline;
   readonly #options: RunOptions;
+  readonly #crew: LaneCrew;
   readonly #patience: Patience;
   readonly #startedMs: number;
   #counts: Counts = noCounts;
@@ -85,6 +87,7 @@ class Run {
   constructor(open: OpenPipeline, options: RunOptions) {
     this.#open = open;
     this.#options = options;
+    this.#crew = new LaneCrew(options.stop);
     this.#startedMs = open.context.now();
     // A run that is stopped while it waits for the sink ends at once: what is not committed is read again next time.
     this.#patience = {
@@ -92,7 +95,7 @@ class Run {
       context: open.context,
       onEvent: options.onEvent,
       totalMs: options.patienceMs,
-      signal: options.stop,
+      signal: this.#crew.signal,
     };
   }
 
@@ -127,7 +130,7 @@ class Run {
       run: randomUUID(),
       version,
       patience: this.#patience,
-      stop: this.#options.stop,
+      stop: this.#crew.signal,
       onEvent: (event) => this.#observe(event),
       openChecker: () => BatchChecker.open(engine, plan),
     };
@@ -146,20 +149,17 @@ class Run {
     const { source, pipeline } = this.#open;
     const known = this.#knownLanes(services);
     const parallel = Math.min(pipeline.source.parallel ?? 1, services.sink.facts.unitsMax);
-    const working = new Set<Promise<void>>();
-    let failure: { readonly error: unknown } | undefined;
-    for await (const lane of source.lanes(known, { follow: this.#options.follow, signal: services.stop })) {
-      const task: Promise<void> = work(lane)
-        .catch((error: unknown) => {
-          failure ??= { error };
-        })
-        .finally(() => working.delete(task));
-      working.add(task);
-      if (working.size >= parallel) await Promise.race(working);
-      if (failure !== undefined || services.stop.aborted) break;
+    const crew = this.#crew;
+    try {
+      for await (const lane of source.lanes(known, { follow: this.#options.follow, signal: services.stop })) {
+        crew.begin(() => work(lane));
+        while (crew.size >= parallel) await crew.oneEnded();
+        if (services.stop.aborted) break;
+      }
+    } catch (error) {
+      crew.fail(error);
     }
-    await Promise.all(working);
-    if (failure !== undefined) throw failure.error;
+    await crew.end();
   }
 
   #knownLanes({ sink, target }: LaneServices): KnownLanes {
@@ -178,16 +178,14 @@ class Run {
     if (parts === undefined) {
       await this.#oneLane(services, lane, claim);
     } else {
-      const done = await Promise.all(parts.map((part) => this.#part(services, part)));
-      if (done.includes(false)) return;
+      await this.#crew.all(parts.map((part) => () => this.#part(services, part)));
     }
     if (!services.stop.aborted) await this.#settle(services, lane);
   }
 
-  async #part(services: LaneServices, part: Lane): Promise<boolean> {
+  async #part(services: LaneServices, part: Lane): Promise<void> {
     const claim = await this.#claim(services, part);
     if (claim !== undefined) await this.#oneLane(services, part, claim);
-    return !services.stop.aborted;
   }
 
   /** Takes the lane, unless there is nothing left to read in it. */
