@@ -5,7 +5,7 @@ import { RowEngine } from "../../conformance/engine-rows.ts";
 import { makeTarget } from "./scene.ts";
 
 // A process of its own with a sink: `load FILE` writes batches of 500 rows until it is killed, telling each commit;
-// `hold FILE` opens the file and lets go of it when its input ends; `query FILE` reads it.
+// `hold FILE` opens the file and lets go of it when its input ends; `query FILE` reads it; `open FILE` says what comes of opening it.
 
 const [, , task = "", file = ""] = process.argv;
 const say = (text: string): boolean => process.stdout.write(`${text}\n`);
@@ -53,12 +53,26 @@ async function query(): Promise<void> {
   const rows = await RowEngine.open();
   const sink = duckdbSink(parsePlace(`duckdb:${file}`), {}, rows.context);
   try {
-    for await (const some of sink.query("select count(*) as n from t")) say(`read ${some.map((row) => JSON.stringify(Number(row["n"]))).join()}`);
+    for await (const some of sink.query("select count(*) as n from t"))
+      say(`read ${some.map((row) => JSON.stringify(Number(row["n"]))).join()}`);
   } catch (error) {
     say(`failed ${(error as { code?: string }).code}`);
   }
   await rows[Symbol.asyncDispose]();
 }
 
-const tasks: Readonly<Record<string, () => Promise<void>>> = { load, hold, query };
+async function open(): Promise<void> {
+  const rows = await RowEngine.open();
+  const sink = duckdbSink(parsePlace(`duckdb:${file}`), {}, rows.context);
+  try {
+    await sink.open();
+    say("opened");
+  } catch (error) {
+    say(`failed ${(error as { code?: string }).code}`);
+  }
+  await sink.close();
+  await rows[Symbol.asyncDispose]();
+}
+
+const tasks: Readonly<Record<string, () => Promise<void>>> = { load, hold, query, open };
 await tasks[task]?.();
