@@ -128,7 +128,7 @@ export async function openReader(
     const check = (): Promise<void> => file.check();
     return parquetReader({ layout: layout.parquet, source: path, start, bounds, engine, check, close });
   }
-  const { coding, format, frame } = layout.text;
+  const { coding, format } = layout.text;
   const end = isSeekable(coding) ? (position.end ?? survey.sizeBytes) : survey.sizeBytes;
   const { bytes, drop } = decodeFrom((from) => file.read(from, end), coding, position.byte, path);
   const window = new ByteWindow(bytes);
@@ -139,5 +139,5 @@ export async function openReader(
     await file.close();
     throw error;
   }
-  return framedReader({ window, frame: frame(bounds), format, start, bounds, close });
+  return framedReader({ window, frame: layout.text.frame(bounds), format, start, bounds, close });
 }

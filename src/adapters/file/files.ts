@@ -200,7 +200,7 @@ function refuseOther(path: string, stats: BigIntStats): void {
   });
 }
 
-const codeOf = (error: unknown): string => String((error as { readonly code?: unknown }).code ?? "");
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
 
 const isMissing = (error: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(codeOf(error));
 
