@@ -5,9 +5,12 @@ const MiB = 1024 * KiB;
 export const limit = {
   /** Memory budget of the whole process unless `--memory` says otherwise. */
   memoryBytes: 512 * MiB,
-  memoryBytesMin: 128 * MiB,
+  memoryBytesMin: 192 * MiB,
+  /** The engine cannot check a batch in less. */
+  engineBytesMin: 48 * MiB,
   /** Raw bytes of one batch. A batch is cut at the last whole record below this. */
   batchBytes: 8 * MiB,
+  batchBytesMin: MiB,
   /** Records of one batch: fits the 24 bits that lineage leaves for the row within a batch. */
   batchRecords: 2 ** 22,
   /** A longer record is a reject of which the first `rejectBytes` are kept. */

@@ -5,8 +5,17 @@ import { Engine } from "../engine/engine.ts";
 
 const MiB = 1024 * 1024;
 
-/** What Node itself, its buffers and the clients' code take, measured at rest with all adapters loaded. */
-const nodeBytes = 80 * MiB;
+/**
+ * What Node, the code of Millrace and its libraries, and the allocators' slack take, with the settings that the command
+ * line starts Node with (`cli/memory.ts`). Measured: peak resident size of loads on several budgets less the rest.
+ */
+const fixedBytes = 150 * MiB;
+
+/**
+ * Copies of a batch's size that a lane holds: bytes read, their copy for the engine, the export, each for the batch
+ * being prepared and the one being committed, and what waits to be collected.
+ */
+const batchesPerLane = 12;
 
 /** How the one memory budget is shared out. */
 export interface Budget {
@@ -15,19 +24,18 @@ export interface Budget {
   readonly threads: number;
 }
 
-/**
- * Shares `memoryBytes` among Node, the batches of `lanes` lanes and the engine. A lane holds about six times a batch:
- * the bytes read, their copy for the engine, the export, for the batch being prepared and the one being committed.
- */
+/** Shares `memoryBytes` among Node, the batches of `lanes` lanes and the engine, which gets half of what is left or more. */
 export function budgetOf(memoryBytes: number, lanes: number): Budget {
   if (!(memoryBytes >= limit.memoryBytesMin)) {
     throw new MillraceError("MEMORY", `A memory budget of ${Math.round(memoryBytes / MiB)} MB is too small`, {
       remedy: `Give at least ${limit.memoryBytesMin / MiB} MB with --memory.`,
     });
   }
-  const free = memoryBytes - nodeBytes;
-  const batchBytes = Math.max(MiB, Math.min(limit.batchBytes, Math.floor(free / 2 / lanes / 6)));
-  return { batchBytes, engineBytes: Math.floor(free - batchBytes * lanes * 6), threads: availableParallelism() };
+  const free = Math.max(0, memoryBytes - fixedBytes);
+  const fitting = Math.floor(free / 2 / lanes / batchesPerLane);
+  const batchBytes = Math.max(limit.batchBytesMin, Math.min(limit.batchBytes, fitting));
+  const engineBytes = Math.max(limit.engineBytesMin, free - batchBytes * lanes * batchesPerLane);
+  return { batchBytes, engineBytes, threads: availableParallelism() };
 }
 
 export function openEngine(budget: Budget): Promise<Engine> {
