@@ -173,7 +173,7 @@ describe("the manifest", () => {
   });
 });
 
-describe("opened to read", () => {
+describe("opening to read", () => {
   it("creates nothing where nothing is", async () => {
     await sink.open("read");
     expect(await sink.records.ledger({ limit: 1 })).toEqual([]);
@@ -187,8 +187,7 @@ describe("opened to read", () => {
     expect(await sink.records.ledger({ limit: 9 })).toHaveLength(1);
   });
 
-  it("writes nothing by a query", async () => {
-    await sink.open("read");
+  it("is what a query does that comes first, and it writes nothing", async () => {
     const rows = sink.query("create table mine as select 1")[Symbol.asyncIterator]();
     const error: unknown = await rows.next().catch((thrown: unknown) => thrown);
     expect(sink.explain(error)).toMatchObject({ code: "SINK_REFUSED" });

@@ -1,1 +1,2 @@
+export { localFiles } from "./files.ts";
 export { fileSink } from "./sink.ts";

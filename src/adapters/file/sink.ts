@@ -155,8 +155,10 @@ class FileSink implements Sink {
     return new FileUnit(place, target, options.replace === true);
   }
 
-  query(sql: string): AsyncIterable<readonly EngineRow[]> {
-    return this.#open.query.query(sql);
+  /** Opens the folder to read, where that was not done before. */
+  async *query(sql: string): AsyncIterable<readonly EngineRow[]> {
+    if (this.#folder === undefined) await this.open("read");
+    yield* this.#open.query.query(sql);
   }
 
   classify(error: unknown): FailureKind {
