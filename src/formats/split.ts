@@ -69,12 +69,21 @@ export class BoundaryFinder {
   #lines(bytes: Uint8Array): number {
     const { blankIsRecord, recordBytesMax } = this.#cut;
     let start = 0;
+    let lines = 0;
+    let rows = 0;
+    let wanted = (this.#targets[0] ?? Number.POSITIVE_INFINITY) - this.#byte;
     for (let at = bytes.indexOf(lf); at >= 0; at = bytes.indexOf(lf, start)) {
       const isBlank = at === start || (at === start + 1 && bytes[start] === cr);
-      if (!isBlank || blankIsRecord) this.#record(this.#byte + start, this.#line);
-      this.#line += 1;
+      if (!isBlank || blankIsRecord) {
+        if (start >= wanted)
+          wanted = this.#found(this.#byte + start, this.#row + rows, this.#line + lines) - this.#byte;
+        rows += 1;
+      }
+      lines += 1;
       start = at + 1;
     }
+    this.#line += lines;
+    this.#row += rows;
     if (bytes.length - start <= recordBytesMax) return start;
     this.#record(this.#byte + start, this.#line);
     this.#skipping = true;
@@ -96,11 +105,14 @@ export class BoundaryFinder {
   }
 
   #record(byte: number, line: number): void {
-    const target = this.#targets[0];
-    if (target !== undefined && byte >= target) {
-      this.found.push({ byte, row: this.#row, line });
-      while (this.#targets[0] !== undefined && this.#targets[0] <= byte) this.#targets.shift();
-    }
+    if (byte >= (this.#targets[0] ?? Number.POSITIVE_INFINITY)) this.#found(byte, this.#row, line);
     this.#row += 1;
+  }
+
+  /** Keeps a boundary; returns the next byte that one is wanted at or behind. */
+  #found(byte: number, row: number, line: number): number {
+    this.found.push({ byte, row, line });
+    while (this.#targets[0] !== undefined && this.#targets[0] <= byte) this.#targets.shift();
+    return this.#targets[0] ?? Number.POSITIVE_INFINITY;
   }
 }
