@@ -4,8 +4,8 @@ import { loadStaged } from "./stage.ts";
 
 /** Rows that are copied between two savepoints once a batch has had a refusal. */
 const segmentRows = 3000;
-/** The same when the database does not name the row: finding it costs more than a round trip, so segments are smaller. */
-const linelessRows = 1000;
+/** The same where a segment that fails has to go by the stage, which costs more than to copy it again. */
+const smallSegmentRows = 1000;
 /** Refusals of a segment that are stepped over one by one; with more, the server looks for them by itself. */
 const stepsMax = 4;
 /** Batches of merges by the stage, after which plain copying is tried again. */
@@ -21,11 +21,11 @@ export interface Habit {
   staged: number;
   /** The last segment had more refusals than can be stepped over. */
   dense: boolean;
-  /** The last fault named no line. */
-  lineless: boolean;
+  /** The last fault sent its segment to the stage: no row was named, or rows are merged now and then. */
+  small: boolean;
 }
 
-export const newHabit = (): Habit => ({ way: "whole", staged: 0, dense: false, lineless: false });
+export const newHabit = (): Habit => ({ way: "whole", staged: 0, dense: false, small: false });
 
 /** Writes all rows but those that the database refuses; these end in `loading.refusals`, in order. */
 export async function loadRows(loading: Loading, habit: Habit): Promise<void> {
@@ -45,7 +45,12 @@ async function loadByHabit(loading: Loading, habit: Habit, all: Range): Promise<
     habit.way = "whole";
     return undefined;
   }
-  if (isMerge(loading, fault)) return mergeAll(loading, habit, all);
+  if (isMerge(loading, fault)) {
+    // Where the first one is met tells how often that will be.
+    const row = faultyRow(loading, fault, loading.table.name, [all]) ?? 0;
+    if (all.to <= segmentRows || row < smallSegmentRows) return mergeAll(loading, habit, all);
+    habit.small = true;
+  }
   if (all.to <= segmentRows) return loadSegment(loading, habit, all, fault);
   return loadSegments(loading, habit);
 }
@@ -67,18 +72,21 @@ async function mergeAll(loading: Loading, habit: Habit, all: Range): Promise<voi
   await loadStaged(loading, all, true);
   habit.staged += 1;
   const again = loading.merged === 0 || habit.staged > stagedMax;
-  habit.way = again ? "whole" : "staged";
   if (again) habit.staged = 0;
+  habit.way = again ? "whole" : "staged";
 }
 
 async function loadSegments(loading: Loading, habit: Habit): Promise<void> {
+  let mergedRows = 0;
   for (let from = 0; from < loading.count; ) {
-    const to = Math.min(from + (habit.lineless ? linelessRows : segmentRows), loading.count);
+    const to = Math.min(from + (habit.small ? smallSegmentRows : segmentRows), loading.count);
+    const before = loading.merged;
     await loadSegment(loading, habit, { from, to });
+    if (loading.merged > before) mergedRows += to - from;
     from = to;
   }
-  habit.way = loading.refusals.length === 0 ? "whole" : "segments";
-  if (loading.merged > loading.count / 10) habit.way = "staged";
+  habit.way = loading.refusals.length === 0 && mergedRows === 0 ? "whole" : "segments";
+  if (mergedRows > loading.count / 3) habit.way = "staged";
 }
 
 /**
@@ -95,7 +103,7 @@ async function loadSegment(loading: Loading, habit: Habit, segment: Range, known
     if (fault === undefined) return;
     merge = isMerge(loading, fault);
     const row = merge ? undefined : faultyRow(loading, fault, loading.table.name, parts);
-    if (!merge) habit.lineless = row === undefined;
+    habit.small = row === undefined;
     if (row === undefined) break;
     loading.refusals.push({ row, fault });
     refused.push(row);

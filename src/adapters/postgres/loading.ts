@@ -6,6 +6,7 @@ import { ask } from "./client.ts";
 import { copyIn, copySql } from "./copy.ts";
 import { isRowState } from "./errors.ts";
 import { faultOf, lineOf, type Refusal, type RowFault } from "./refusal.ts";
+import { withEvenLineEnds } from "./line-ends.ts";
 import type { Savepoint } from "./savepoint.ts";
 
 /** The rows of one batch on their way into the table. */
@@ -21,7 +22,7 @@ export interface Loading {
   readonly otherUniques: ReadonlySet<string>;
   /** Columns of the rows, in order. */
   readonly columns: readonly string[];
-  readonly csv: CsvRows;
+  csv: CsvRows;
   readonly count: number;
   /** Rows refused so far, and rows that changed or repeated one that was there. */
   readonly refusals: Refusal[];
@@ -48,6 +49,11 @@ export async function attempt(loading: Loading, work: () => Promise<void>): Prom
     // 21000: a merge met one row twice, of keys that only the table holds for equal.
     if (!(error instanceof DatabaseError && (isRowState(error.code) || error.code === "21000"))) throw error;
     loading.savepoint.broken();
+    if (error.code === "22P04") {
+      const even = withEvenLineEnds(loading.csv, loading.count);
+      loading.csv = even ?? loading.csv;
+      if (even !== undefined) return attempt(loading, work);
+    }
     return faultOf(error);
   }
 }

@@ -23,7 +23,7 @@ export async function* queryRows(connections: Connections, sql: string): AsyncGe
   } catch (error) {
     throw stateOf(error) === "25006" ? writing(error) : error;
   } finally {
-    // One that was left half way goes back as well once its transaction is over.
+    // Ended when the reader left half way: nobody is there to wait for the rest.
     client.release(!done);
   }
 }

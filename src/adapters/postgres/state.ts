@@ -110,8 +110,8 @@ export async function currentSchema(connections: Connections): Promise<string> {
   );
   const schema = rows[0]?.schema;
   if (typeof schema === "string") return schema;
-  throw new MillraceError("SINK_REFUSED", "No schema of the search path exists, so there is none to create tables in", {
-    remedy: "Name one in the URL: ?schema=NAME. It is created when it is missing.",
+  throw new MillraceError("SINK_REFUSED", "The search path has no schema that this user may use", {
+    remedy: "Grant usage on a schema, or name one in the URL: ?schema=NAME. It is created when it is missing.",
   });
 }
 

@@ -3,7 +3,7 @@ import type { EngineRow } from "../../../src/ports/engine.ts";
 import type { Sink, Target } from "../../../src/ports/sink.ts";
 import { startPostgres } from "../../servers/postgres.ts";
 import type { RestartableServer } from "../../servers/server.ts";
-import { load, makeSink, makeTarget, run } from "./scene.ts";
+import { csvOf, load, makeSink, makeTarget, run } from "./scene.ts";
 
 let server: RestartableServer;
 let sink: Sink;
@@ -131,12 +131,6 @@ describe("rows that PostgreSQL refuses become rejects, and no others", () => {
   });
 
   it("by an encoding that has no such character", async () => {
-    await run(
-      server.url,
-      "drop database if exists latin; create database latin encoding latin1 locale 'C' template template0".split(
-        ";",
-      )[0] ?? "",
-    );
     await run(server.url, "create database latin encoding latin1 locale 'C' template template0");
     const latin = makeSink(`${new URL("/latin", server.url).href}`);
     await latin.open();
@@ -222,6 +216,17 @@ describe("rows that PostgreSQL refuses become rejects, and no others", () => {
     expect(breaks).toEqual({ n: 1999n });
   });
 
+  it("takes rows that end in LF and in CRLF, mixed", async () => {
+    const target = await given("create table t (id int primary key, name text)");
+    const records = ["1,a\n", "2,b\r\n", '3,"c\r\n"\r\n', "1,d\r\n", "4,e\n"];
+    const result = await load(sink, target, rowsTo(5), "lane", csvOf(records));
+    expect(result).toMatchObject({ loaded: 4, rejected: 1 });
+    expect(result.kept.map(([row, code]) => [row, code])).toEqual([[3, "duplicate"]]);
+    expect(await run(server.url, "select name from t order by id")).toEqual(
+      ["a", "b", "c\r\n", "e"].map((name) => ({ name })),
+    );
+  });
+
   it("keeps a row of \\. in a table of one column, and those behind it", async () => {
     const columns = [{ name: "id", type: "text" }] as const;
     const target = await given("create table t (id text unique)", { columns });
@@ -268,6 +273,20 @@ describe("merges", () => {
     expect({ loaded, merged }).toEqual({ loaded: 3000, merged: 33_000 });
     const [state] = await run(server.url, "select count(*) as n, min(name) as low, max(name) as high from t");
     expect(state).toEqual({ n: 3000n, low: "d6000", high: "d8999" });
+  });
+
+  it("now and then, in batch after batch, and refuses rows meanwhile", async () => {
+    const target = await given("create table t (id int primary key, name varchar(9))", keyed);
+    for (const [n, lane] of ["a", "b", "c"].entries()) {
+      const rows = rowsTo(10_000).map((_, at) => {
+        if (at === 6001) return { id: 1, name: lane };
+        return { id: n * 10_000 + at, name: at === 2500 ? "much too long" : lane };
+      });
+      const result = await load(sink, target, rows, lane);
+      expect(result).toMatchObject({ loaded: 9998, merged: 1, rejected: 1 });
+      expect(result.kept.map(([row]) => row)).toEqual([2500]);
+    }
+    expect(await run(server.url, "select name from t where id = 1")).toEqual([{ name: "c" }]);
   });
 
   it("isolates refused rows among merged ones", async () => {

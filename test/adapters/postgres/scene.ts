@@ -153,9 +153,17 @@ export interface Loaded extends WriteResult {
 }
 
 /** Claims the lane and loads the rows in a unit of one batch. */
-export async function load(sink: Sink, target: Target, objects: readonly EngineRow[], lane = "lane"): Promise<Loaded> {
+export async function load(
+  sink: Sink,
+  target: Target,
+  objects: readonly EngineRow[],
+  lane = "lane",
+  csv?: CsvRows,
+): Promise<Loaded> {
   const claim = await sink.claim(target.pipeline, lane, `${lane}.csv`, zero);
-  const batch = await makeBatch(sink, target, claim, objects);
+  const rows = makeRows(target.columns, objects);
+  const given = csv === undefined ? rows : { ...rows, csv: () => Promise.resolve(csv) };
+  const batch = await makeBatch(sink, target, claim, objects, { rows: given });
   const result = await commitBatch(await sink.begin(target), batch);
   const rejects = await sink.records.rejects({ pipeline: target.pipeline, limit: 1_000_000 });
   const kept = rejects
