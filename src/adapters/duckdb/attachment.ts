@@ -72,11 +72,20 @@ export class Attachment {
     this.#broken = false;
   }
 
-  /** Folds the log into the file and lets go of it. Rejects when the disk has no room for it; nothing is lost then. */
-  async close(): Promise<void> {
-    await this.connected(async (connection) => {
-      // DETACH writes the checkpoint; asking for it first would write it twice.
-      await connection.run(`detach ${quoteIdentifier(this.database)}`);
+  /**
+   * Lets go of the file, with the log folded into it. Resolves with what kept the log from being folded in, such as a
+   * full disk: then it stays beside the file with all that is committed, and the next to open the file reads it.
+   */
+  async close(): Promise<Error | undefined> {
+    return this.connected(async (connection) => {
+      try {
+        // DETACH writes the checkpoint; asking for it first would write it twice.
+        await connection.run(`detach ${quoteIdentifier(this.database)}`);
+        return undefined;
+      } catch (error) {
+        if (error instanceof Error && error.message.startsWith("IO Error: Detached database")) return error;
+        throw error;
+      }
     });
   }
 

@@ -13,7 +13,8 @@ export async function createFile(engine: EngineHost, file: string): Promise<void
   const unfinished = `${file}.${process.pid}-${engine.uniqueName("new")}`;
   try {
     const attachment = await Attachment.open(engine, unfinished, false);
-    await attachment.close();
+    const failure = await attachment.close();
+    if (failure !== undefined) throw failure;
     await linkUnlessThere(unfinished, file);
   } finally {
     await rm(unfinished, { force: true });

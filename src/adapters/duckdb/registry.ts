@@ -17,8 +17,8 @@ const engines = new WeakMap<EngineHost, Map<string, Entry>>();
 /** The right to use an attached file until it is let go. */
 export interface Use {
   readonly attachment: Attachment;
-  /** The last one to let go detaches the file, with the log folded in. Doing it twice is harmless. */
-  release(): Promise<void>;
+  /** The last one to let go detaches the file: see `Attachment.close`. Doing it twice is harmless. */
+  release(): Promise<Error | undefined>;
 }
 
 /** Attaches the file at the real path `file`, or shares it. Rejects with the engine's error, or SINK_BUSY. */
@@ -37,17 +37,17 @@ async function attach(engine: EngineHost, file: string, readOnly: boolean): Prom
   return Attachment.open(engine, file, readOnly);
 }
 
-function releaseOnce(entry: Entry): () => Promise<void> {
-  let released: Promise<void> | undefined;
+function releaseOnce(entry: Entry): Use["release"] {
+  let released: Promise<Error | undefined> | undefined;
   return () => (released ??= entry.turns.inTurn(() => letGo(entry)));
 }
 
-async function letGo(entry: Entry): Promise<void> {
+async function letGo(entry: Entry): Promise<Error | undefined> {
   entry.uses -= 1;
-  if (entry.uses > 0 || entry.attachment === undefined) return;
+  if (entry.uses > 0 || entry.attachment === undefined) return undefined;
   const { attachment } = entry;
   entry.attachment = undefined;
-  await attachment.close();
+  return attachment.close();
 }
 
 function entryOf(engine: EngineHost, file: string): Entry {

@@ -90,7 +90,13 @@ class DuckdbSink implements Sink {
     for (const unit of [...this.#units]) await unit.rollback();
     this.#tables.clear();
     const use = await opened.catch(() => undefined); // open() has told its caller
-    await use?.release();
+    const unfolded = await use?.release();
+    if (unfolded !== undefined) {
+      const why = this.explain(unfolded).message;
+      this.#context.notice(
+        `Everything is committed, but the log stays beside the file until it is opened again: ${why}`,
+      );
+    }
   }
 
   ddl(target: Target): string {

@@ -52,7 +52,7 @@ describe("a place that is no DuckDB file", () => {
     const code = (url: string) =>
       scene.opened(url).then(
         () => "opened",
-        (error: { code?: string }) => error.code,
+        (error: unknown) => (error as { code?: string }).code,
       );
     writeFileSync(join(scene.folder, "plain"), "x");
     expect(await code(`duckdb:${scene.folder}`)).toBe("FILE_NOT_A_FILE");
