@@ -27,6 +27,8 @@ if (isNodeTooOld()) {
 } else if (args[0] === "--version" || args[0] === "-V") {
   console.log(version());
 } else {
+  const { boundMemory } = await import("./bounded-memory.ts");
+  boundMemory(args);
   const { main } = await import("./program.ts");
   process.exitCode = await main(args, version());
 }

@@ -5,7 +5,7 @@ const MiB = 1024 * KiB;
 export const limit = {
   /** Memory budget of the whole process unless `--memory` says otherwise. */
   memoryBytes: 512 * MiB,
-  memoryBytesMin: 192 * MiB,
+  memoryBytesMin: 256 * MiB,
   /** The engine cannot check a batch in less. */
   engineBytesMin: 48 * MiB,
   /** Raw bytes of one batch. A batch is cut at the last whole record below this. */
