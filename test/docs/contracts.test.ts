@@ -52,7 +52,7 @@ async function taken(column: Column, values: readonly string[]): Promise<string[
   try {
     const given = values.map((value) => `(${quoteLiteral(value)})`).join(", ");
     const sql = `select v from (values ${given}) t(v) where (${typedSql(column, "v")}) is not null`;
-    return (await connection.all(sql)).map((row) => String(row["v"]));
+    return (await connection.all(sql)).map((row) => row["v"] as string);
   } finally {
     connection.close();
   }

@@ -43,7 +43,10 @@ function isRun(page: Page, { words: [language, ...words] }: Block): boolean {
   return language === "sh" && !words.includes("clone") && (page.path === "README.md" || words.includes("run"));
 }
 
-export const needsPostgres = (step: Step): boolean => step.kind === "run" && step.block.text.includes("postgres://");
+/** Whether a step talks to a server; a preview only takes the URL's word for what it is. */
+export const needsPostgres = (step: Step): boolean =>
+  step.kind === "run" &&
+  step.block.text.split("\n").some((line) => line.includes("postgres://") && !/ preview /.test(line));
 
 /** A folder in which `millrace`, `npx millrace` and `import … from "millrace"` are this tree's sources. */
 export async function openStage(): Promise<string> {
@@ -60,7 +63,8 @@ export async function openStage(): Promise<string> {
   await writeFile(join(library, "index.js"), `export * from ${JSON.stringify(source)};\n`);
   const main = join(root, "src", "cli", "main.ts");
   await script(join(folder, ".bin", "millrace"), `exec "${process.execPath}" "${main}" "$@"`);
-  await script(join(folder, ".bin", "npx"), `exec "$@"`);
+  // As npx does for a package that is installed, without the second that it takes.
+  await script(join(folder, ".bin", "npx"), `npm_command=exec exec "$@"`);
   return folder;
 }
 
@@ -95,7 +99,7 @@ export async function play(
 
 export function runShell(text: string, folder: string): Promise<Played> {
   const path = [join(folder, ".bin"), dirname(process.execPath), process.env["PATH"]].join(delimiter);
-  const env = { ...process.env, PATH: path, NO_COLOR: "1", FORCE_COLOR: undefined, COLUMNS: undefined };
+  const env = { ...readersEnvironment(), PATH: path, NO_COLOR: "1" };
   return new Promise((resolve) => {
     const args = ["-e", "-o", "pipefail", "-c", `exec 2>&1\n${text}`];
     execFile("bash", args, { cwd: folder, env, timeout: 120_000 }, (error, output) => {
@@ -105,11 +109,19 @@ export function runShell(text: string, folder: string): Promise<Played> {
   });
 }
 
+/** Without what npm and a terminal told the test itself. */
+function readersEnvironment(): NodeJS.ProcessEnv {
+  const foreign = /^(npm_|NODE_ENV$|FORCE_COLOR$|COLUMNS$|MILLRACE_|PG)/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));
+}
+
 const changing: readonly (readonly [RegExp, string])[] = [
   [/postgres(ql)?:\/\/\S*@(127\.0\.0\.1|localhost)(:\d+)?\/\w+/g, "postgres://localhost/hr"],
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?( UTC)?(?=\b)/g, "TIME"],
-  [/(?<=\b)\d+(\.\d+)? m?s\b/g, "N s"],
+  [/^\d\d:\d\d:\d\d(?= )/gm, "TIME"],
+  [/\b\d+(\.\d+)? m?s\b/g, "N s"],
   [/[\d,]+ rows?\/s/g, "N rows/s"],
+  [/"ms":\d+/g, '"ms":N'],
   [/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, "UUID"],
   [/\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{12}\b/g, "VERSION"],
 ];

@@ -55,8 +55,9 @@ async function columnsOf(url: string, sql: string): Promise<Tables> {
   await sink.open();
   const found: Tables = {};
   for await (const rows of sink.query(sql)) {
-    for (const { table_name: table, column_name: column, data_type: type } of rows) {
-      (found[String(table)] ??= {})[String(column)] = String(type);
+    for (const row of rows) {
+      const [table, column, type] = ["table_name", "column_name", "data_type"].map((name) => row[name] as string);
+      if (table !== undefined && column !== undefined && type !== undefined) (found[table] ??= {})[column] = type;
     }
   }
   return found;
