@@ -37,7 +37,7 @@ export function textLayout(
       coding,
       byte: sniffed.headByte,
       line: 1,
-      format: { format: "ndjson" },
+      format: jsonFormat("ndjson", ignoreExtra),
       cut: { dialect: undefined, blankIsRecord: false },
       frame: (bounds) => frameLines(ignoreExtra, bounds),
     };
@@ -48,7 +48,7 @@ export function textLayout(
       coding,
       byte: sniffed.headByte + skip,
       line: 1 + lines,
-      format: { format: "json" },
+      format: jsonFormat("json", ignoreExtra),
       cut: undefined,
       frame: (bounds) => frameValues(inArray, ignoreExtra, bounds),
     };
@@ -63,3 +63,6 @@ export function textLayout(
     frame: (bounds) => frameCsv(shape, bounds),
   };
 }
+
+const jsonFormat = (format: string, ignoreExtra: boolean): JsonObject =>
+  ignoreExtra ? { format, ignoreExtra } : { format };

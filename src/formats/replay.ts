@@ -38,9 +38,16 @@ export function batchOfRecords(format: JsonObject, records: readonly RecordAt[],
 }
 
 function frameOf(format: JsonObject, bounds: ReadBounds): Frame {
-  const { format: name, delimiter, quote, columns, nullText } = format as Readonly<Record<string, unknown>>;
-  if (name === "ndjson") return frameLines(false, bounds);
-  if (name === "json") return frameValues(false, false, bounds);
+  const {
+    format: name,
+    delimiter,
+    quote,
+    columns,
+    nullText,
+    ignoreExtra,
+  } = format as Readonly<Record<string, unknown>>;
+  if (name === "ndjson") return frameLines(ignoreExtra === true, bounds);
+  if (name === "json") return frameValues(false, ignoreExtra === true, bounds);
   if (name === "csv" && typeof delimiter === "string" && typeof quote === "string" && Array.isArray(columns)) {
     const shape = {
       delimiter: delimiter.charCodeAt(0),

@@ -158,17 +158,19 @@ class FileSource implements Source {
     const { hash } = inspected.survey;
     const generation = await generationOf(hash, again, known);
     const lane = laneOf(inspected, generation);
-    if (this.#isTwin(lane)) return;
+    if (await this.#isTwin(lane, known)) return;
     const isKnown = generation > 1 || (await known.get(lane.id)) !== undefined;
     yield isKnown || again || fromStart
       ? this.#remember(lane, inspected)
       : await this.#grownLane(lane, inspected, known);
   }
 
-  /** Content that another file of this run has: one lane, loaded once, settled with it. */
-  #isTwin(lane: Lane): boolean {
+  /** Content that another file of this run has and that is not loaded yet: one lane, loaded once, settled with it. */
+  async #isTwin(lane: Lane, known: KnownLanes): Promise<boolean> {
     const paths = this.#paths.get(lane.id);
     if (paths === undefined || paths.has(lane.source)) return false;
+    const found = await known.get(lane.id);
+    if (found !== undefined && (await endOf(found, known)) !== undefined) return false;
     this.#options.context.notice(`${lane.source} has the same content as ${[...paths][0]}; it is loaded once`);
     paths.add(lane.source);
     return true;

@@ -247,5 +247,9 @@ describe("single records, read again", () => {
       [2, 9, "holds 2 records where one is expected"],
     ]);
     expect(batch.records).toMatchObject({ columns: ["id", undefined, "name"] });
+    const json = batchOfRecords({ format: "json", ignoreExtra: true }, [
+      { line: 1, offset: 0, bytes: Buffer.from('{"a":\n1}') },
+    ]);
+    expect(json.records).toEqual({ kind: "json", text: Buffer.from('{"a": 1}\n'), ignoreExtra: true });
   });
 });
