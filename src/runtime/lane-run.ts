@@ -120,13 +120,19 @@ async function commitAlone(services: LaneServices, lane: Lane, claim: Claim, pre
  * The position is then the batch's start (nothing arrived) or its end (all of it did).
  */
 async function reclaim(services: LaneServices, lane: Lane, held: Claim, raw: RawBatch): Promise<Claim> {
+  const claim = await claimAgain(services, lane, held);
+  const { position } = claim;
+  if (!samePosition(position, raw.start) && !samePosition(position, raw.end)) throw fenced(lane);
+  return claim;
+}
+
+/** Takes a lane that this process holds with a new epoch. Throws FENCED when another process has taken it. */
+export async function claimAgain(services: LaneServices, lane: Lane, held: Claim): Promise<Claim> {
   const { sink, target, patience } = services;
   const now = await patiently(patience, () => sink.checkpoint(target.pipeline, lane.id));
   if (now === undefined || now.epoch !== held.epoch) throw fenced(lane);
   const claim = await patiently(patience, () => sink.claim(target.pipeline, lane.id, lane.source, lane.initial));
   if (claim.epoch !== held.epoch + 1) throw fenced(lane);
-  const { position } = claim;
-  if (!samePosition(position, raw.start) && !samePosition(position, raw.end)) throw fenced(lane);
   return claim;
 }
 

@@ -15,6 +15,7 @@ import { LaneCrew } from "./lane-crew.ts";
 import { fenced, type LaneServices, runLane } from "./lane-run.ts";
 import { type Patience, patiently } from "./patience.ts";
 import { sinkColumnsOf } from "./shape.ts";
+import { type ClaimedLane, commitWhole } from "./whole-unit.ts";
 
 export interface RunOptions {
   /** Goes on looking for new lanes until stopped. */
@@ -66,11 +67,6 @@ export async function targetOf(open: OpenSinkPipeline): Promise<Target> {
 export async function runPipeline(open: OpenPipeline, options: RunOptions): Promise<RunSummary> {
   const run = new Run(open, options);
   return run.all();
-}
-
-interface ClaimedLane {
-  readonly lane: Lane;
-  readonly claim: Claim;
 }
 
 class Run {
@@ -271,7 +267,7 @@ class Run {
       }
       if (parts === undefined) claimed.push({ lane, claim });
     }
-    if (claimed.length > 0) await this.#inOneUnit(services, claimed, false);
+    if (claimed.length > 0) await commitWhole(services, claimed, false);
     await this.#settle(services, lane);
   }
 
@@ -294,29 +290,8 @@ class Run {
       claimed.push({ lane, claim: { ...claim, position: lane.initial } });
       this.#lanes += 1;
     }
-    await this.#inOneUnit(services, claimed, true);
+    await commitWhole(services, claimed, true);
     for (const { lane } of claimed) await this.#settle(services, lane);
-  }
-
-  /** Nothing of it is counted or reported until it is committed. A sink that goes away undoes all of it: once more then. */
-  async #inOneUnit(
-    services: LaneServices,
-    claimed: readonly ClaimedLane[],
-    replace: boolean,
-  ): Promise<void> {
-    await patiently(this.#patience, async () => {
-      const events: RunEvent[] = [];
-      const held = { ...services, onEvent: (event: RunEvent) => void events.push(event) };
-      const unit = await services.sink.begin(services.target, { replace });
-      try {
-        for (const { lane, claim } of claimed) await runLane(held, lane, claim, unit);
-        if (services.stop.aborted) return;
-        await unit.commit();
-        for (const event of events) services.onEvent(event);
-      } finally {
-        await unit.rollback();
-      }
-    });
   }
 
   async #settle(services: LaneServices, lane: Lane): Promise<void> {

@@ -29,6 +29,8 @@ export const merge: Manner = { name: "merge by key", mode: "merge", parallel: 1,
 export const parallel: Manner = { name: "append, three lanes", mode: "append", parallel: 3, atomic: false };
 export const atomic: Manner = { name: "append, atomic", mode: "append", parallel: 1, atomic: true };
 
+export const replace: Manner = { name: "replace", mode: "replace", parallel: 1, atomic: false };
+
 /** A killed process for each of these moments, in turn. `byParent`: whatever it is doing when the parent's signal comes. */
 export type Blow = Moment | "byParent";
 
