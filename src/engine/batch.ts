@@ -11,7 +11,8 @@ import { type BadRecord, badRecords, type Check, compileCheck } from "./checked.
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import { passesThrough, passThroughCsv } from "./pass-through.ts";
-import { rowColumn, type SourceSql, sourceSql } from "./source-sql.ts";
+import { rowColumn } from "./own-columns.ts";
+import { type SourceSql, sourceSql } from "./source-sql.ts";
 import { applyStep, type Flow, type StepFailure } from "./steps.ts";
 import { tableRows } from "./table-rows.ts";
 
@@ -126,7 +127,10 @@ class BatchWork {
   }
 
   async #plain(columns: readonly SinkColumn[], bad: readonly BadRecord[]): Promise<CheckedBatch> {
-    const rows = this.#goodRows(columns, bad.map(({ index }) => index));
+    const rows = this.#goodRows(
+      columns,
+      bad.map(({ index }) => index),
+    );
     return this.#checkedBatch(rows, await this.#rejectsOf(bad), 0);
   }
 

@@ -3,7 +3,7 @@ import { quoteIdentifier } from "../core/identifier.ts";
 import type { Reason } from "../core/reject.ts";
 import type { EngineConnection } from "../ports/engine.ts";
 import { failedRules, maskSql, type Rule, reasonOf, rulesOf } from "./rules.ts";
-import { faultColumn, rowColumn, textColumn } from "./source-sql.ts";
+import { faultColumn, rowColumn, textColumn } from "./own-columns.ts";
 import { typedSql } from "./typed-sql.ts";
 
 /** A contract compiled for the engine: one SQL pass yields the typed rows and, for the bad ones, every reason. */
@@ -29,7 +29,9 @@ export function compileCheck(contract: Contract): Check {
     check: (sql) => sql,
   });
   const masks = maskSql(rules).map((sql, index) => `${sql} as ${maskColumn(index)}`);
-  const typed = columns.map((column, index) => `${typedSql(column, textColumn(index))} as ${quoteIdentifier(names[index] ?? "")}`);
+  const typed = columns.map(
+    (column, index) => `${typedSql(column, textColumn(index))} as ${quoteIdentifier(names[index] ?? "")}`,
+  );
   const texts = names.map((_, index) => textColumn(index));
   const bad = [`${faultColumn} is not null`, ...masks.map((_, index) => `${maskColumn(index)} <> 0`)].join(" or ");
   const kept = [rowColumn, ...names.map(quoteIdentifier), ...masks.map((_, index) => maskColumn(index)), faultColumn];
@@ -62,7 +64,10 @@ export async function badRecords(connection: EngineConnection, check: Check, che
       const reasons =
         typeof fault === "string"
           ? [{ code: "malformed" as const, message: `the record ${fault}` }]
-          : failedRules(check.rules, masks.map((mask) => row[mask] as bigint)).map((rule) => reasonOf(rule, names, texts));
+          : failedRules(
+              check.rules,
+              masks.map((mask) => row[mask] as bigint),
+            ).map((rule) => reasonOf(rule, names, texts));
       bad.push({ index: Number(row[rowColumn]), reasons });
     }
   }

@@ -69,9 +69,8 @@ function bind(parameters: readonly EngineParameter[]): DuckDBValue[] {
 }
 
 function rowReader(result: DuckDBResult): (row: DuckDBValue[]) => EngineRow {
-  const columns = result.deduplicatedColumnNames().map((name, index): [string, ValueReader] => [
-    name,
-    valueReader(result.columnType(index)),
-  ]);
+  const columns = result
+    .deduplicatedColumnNames()
+    .map((name, index): [string, ValueReader] => [name, valueReader(result.columnType(index))]);
   return (row) => Object.fromEntries(columns.map(([name, read], index) => [name, read(row[index] ?? null)]));
 }

@@ -3,7 +3,8 @@ import { MillraceError } from "../core/error.ts";
 import type { EngineConnection } from "../ports/engine.ts";
 import type { RecordText } from "../ports/source.ts";
 import { jsonFields } from "./json-fields.ts";
-import { sourceSql, textColumn } from "./source-sql.ts";
+import { textColumn } from "./own-columns.ts";
+import { sourceSql } from "./source-sql.ts";
 import { typedSql } from "./typed-sql.ts";
 
 /** A type that a column may have, narrowest first. */
@@ -14,7 +15,8 @@ interface Candidate {
 }
 
 const noCode = (text: string): string => `not regexp_full_match(${text}, '[+-]?0[0-9]+.*')`;
-const fewDigits = (text: string): string => `${noCode(text)} and length(regexp_replace(${text}, '[^0-9]', '', 'g')) <= 15`;
+const fewDigits = (text: string): string =>
+  `${noCode(text)} and length(regexp_replace(${text}, '[^0-9]', '', 'g')) <= 15`;
 
 /**
  * Codes with leading zeros are text, so that 007 stays 007. Numbers of more than 15 digits are decimals, which a double
@@ -28,7 +30,9 @@ const candidates: readonly Candidate[] = [
   { column: { type: "boolean" }, only: (text) => `lower(${text}) in ('true', 'false')` },
   { column: { type: "date" } },
   { column: { type: "timestamp" } },
-  ...["%d.%m.%Y", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y"].map((format): Candidate => ({ column: { type: "date", format } })),
+  ...["%d.%m.%Y", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y"].map(
+    (format): Candidate => ({ column: { type: "date", format } }),
+  ),
   ...["%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S"].map(
     (format): Candidate => ({ column: { type: "timestamp", format } }),
   ),
@@ -85,10 +89,14 @@ export class ContractInference {
   contract(table: string, key: readonly string[]): Contract {
     const unknown = key.find((name) => !this.#columns.has(name));
     if (unknown !== undefined) {
-      throw new MillraceError("CONTRACT_INVALID", `The key column "${unknown}" is not among the columns of the source`, {
-        remedy: `Its columns are ${[...this.#columns.keys()].join(", ")}.`,
-        at: { table },
-      });
+      throw new MillraceError(
+        "CONTRACT_INVALID",
+        `The key column "${unknown}" is not among the columns of the source`,
+        {
+          remedy: `Its columns are ${[...this.#columns.keys()].join(", ")}.`,
+          at: { table },
+        },
+      );
     }
     const columns = [...this.#columns].map(([name, seen]): [string, Column] => {
       const column = narrowest(seen);

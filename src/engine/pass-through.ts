@@ -12,7 +12,8 @@ export function passesThrough(raw: RawBatch, columns: readonly SinkColumn[]): bo
   const { records } = raw;
   if (records.kind !== "delimited" || columns.length < 2) return false;
   if (records.nullText !== undefined || records.delimiter.length !== 1) return false;
-  if (records.quoted && records.quote !== '"') return false;
+  // With another quote a `"` is plain text, which a CSV sink would take for a quote.
+  if (records.quote !== '"') return false;
   if (records.columns.length !== columns.length) return false;
   return columns.every((column, index) => records.columns[index] === column.name && meansTheSame(column));
 }

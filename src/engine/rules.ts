@@ -43,16 +43,28 @@ function columnRules(column: Column, index: number, names: RuleNames): Rule[] {
   const rules: Rule[] = [];
   if (column.nullable !== true) rules.push(rule("missing", `${text} is null`, "is missing"));
   if (column.type !== "text") rules.push(rule("type", `${text} is not null and ${typed} is null`, typeSays(column)));
-  if (column.min !== undefined) rules.push(rule("min", `${typed} < ${bound(column, column.min)}`, `is below ${column.min}`));
-  if (column.max !== undefined) rules.push(rule("max", `${typed} > ${bound(column, column.max)}`, `is above ${column.max}`));
+  if (column.min !== undefined)
+    rules.push(rule("min", `${typed} < ${bound(column, column.min)}`, `is below ${column.min}`));
+  if (column.max !== undefined)
+    rules.push(rule("max", `${typed} > ${bound(column, column.max)}`, `is above ${column.max}`));
   if (column.minLength !== undefined) {
-    rules.push(rule("minLength", `length(${typed}) < ${column.minLength}`, `is shorter than ${column.minLength} characters`));
+    rules.push(
+      rule("minLength", `length(${typed}) < ${column.minLength}`, `is shorter than ${column.minLength} characters`),
+    );
   }
   if (column.maxLength !== undefined) {
-    rules.push(rule("maxLength", `length(${typed}) > ${column.maxLength}`, `is longer than ${column.maxLength} characters`));
+    rules.push(
+      rule("maxLength", `length(${typed}) > ${column.maxLength}`, `is longer than ${column.maxLength} characters`),
+    );
   }
   if (column.pattern !== undefined) {
-    rules.push(rule("pattern", `not regexp_full_match(${typed}, ${quoteLiteral(column.pattern)})`, `does not match ${column.pattern}`));
+    rules.push(
+      rule(
+        "pattern",
+        `not regexp_full_match(${typed}, ${quoteLiteral(column.pattern)})`,
+        `does not match ${column.pattern}`,
+      ),
+    );
   }
   if (column.oneOf !== undefined) {
     const allowed = column.oneOf.map((value) => bound(column, value)).join(", ");

@@ -2,12 +2,10 @@ import type { Contract } from "../core/contract.ts";
 import { quoteIdentifier, quoteLiteral } from "../core/identifier.ts";
 import type { EngineConnection } from "../ports/engine.ts";
 import type { RecordText } from "../ports/source.ts";
+import { exactJson } from "./exact-json.ts";
+import { jsonSql } from "./json-sql.ts";
+import { faultColumn, numbered, textColumn } from "./own-columns.ts";
 import { type Scratch, scratchFile } from "./scratch.ts";
-
-/** Names of the engine's own columns: contracts cannot have columns that start with `_millrace`. */
-export const rowColumn = "_millrace_row";
-export const faultColumn = "_millrace_fault";
-export const textColumn = (index: number): string => `_millrace_text_${index}`;
 
 /** A batch's records as text, readable by SQL. */
 export interface SourceSql {
@@ -20,14 +18,20 @@ export interface SourceSql {
 }
 
 /** Puts the records where the engine reads them. The caller disposes of the result. */
-export async function sourceSql(records: RecordText, contract: Contract, connection: EngineConnection): Promise<SourceSql> {
+export async function sourceSql(
+  records: RecordText,
+  contract: Contract,
+  connection: EngineConnection,
+): Promise<SourceSql> {
   const names = Object.keys(contract.columns);
   switch (records.kind) {
     case "delimited":
       return scratched(records.text, (path) => delimitedSql(records, names, path));
     case "json": {
-      const lines = await jsonLines(records.text);
-      return { ...lines, sql: jsonSql(names, lines.sql, records.ignoreExtra === true) };
+      const { text, marked } = exactJson(records.text);
+      const lines = await jsonLines(text);
+      const json = { lines: lines.sql, marked, ignoreExtra: records.ignoreExtra === true };
+      return { ...lines, sql: jsonSql(contract, json) };
     }
     case "query":
       return { sql: await querySql(records.sql, names, connection), dispose: async () => {} };
@@ -38,8 +42,6 @@ async function scratched(text: Uint8Array, sql: (path: string) => string): Promi
   const scratch: Scratch = await scratchFile(text);
   return { sql: sql(scratch.path), dispose: () => scratch.dispose() };
 }
-
-const numbered = `row_number() over () - 1 as ${rowColumn}`;
 
 function delimitedSql(
   records: Extract<RecordText, { kind: "delimited" }>,
@@ -93,21 +95,6 @@ function unusedByte(text: Uint8Array): string {
     if (byte !== 9 && byte !== 10 && byte !== 13 && !text.includes(byte)) return String.fromCharCode(byte);
   }
   return "\u007f";
-}
-
-/**
- * The contract's columns out of one JSON object per line. A key that the contract does not know is a fault: it would
- * be lost without a word.
- */
-function jsonSql(names: readonly string[], lines: string, ignoreExtra: boolean): string {
-  const pointers = names.map((name) => quoteLiteral(`/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`));
-  const known = `[${names.map(quoteLiteral).join(", ")}]`;
-  const extra = `when not list_has_all(${known}, json_keys(line)) then 'has fields that the contract lacks: ' || array_to_string(list_filter(json_keys(line), k -> not list_contains(${known}, k)), ', ')`;
-  const fault = `case when line is null or not json_valid(line) then 'is not valid JSON' when json_type(line) <> 'OBJECT' then 'is not a JSON object but ' || lower(json_type(line)) ${ignoreExtra ? "" : extra} end`;
-  const columns = names.map((_, index) => `fields[${index + 1}] as ${textColumn(index)}`);
-  const parsed = `select ${numbered}, line, ${fault} as ${faultColumn} from ${lines}`;
-  const fields = `case when ${faultColumn} is null then json_extract_string(line, [${pointers.join(", ")}]) end as fields`;
-  return `select ${rowColumn}, ${[...columns, faultColumn].join(", ")} from (select *, ${fields} from (${parsed}))`;
 }
 
 /** Typed columns as text, so that one set of rules serves. A whole number kept as a double is still a whole number. */

@@ -11,7 +11,7 @@ import type { SinkColumn } from "../ports/rows.ts";
 import { badRecords, compileCheck } from "./checked.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
-import { faultColumn, rowColumn, textColumn } from "./source-sql.ts";
+import { faultColumn, rowColumn, textColumn } from "./own-columns.ts";
 import { columnFromEngineType } from "./described.ts";
 
 /**
@@ -81,7 +81,9 @@ async function applyMap(step: MapStep, before: Flow, engine: Engine, connection:
   const mapped = engine.tableName("mapped");
   const names = Object.keys(columns);
   const texts = names.map((_, index) => `${textColumn(index)} varchar`);
-  await connection.run(`create table ${mapped} (${[`${rowColumn} bigint`, ...texts, `${faultColumn} varchar`].join(", ")})`);
+  await connection.run(
+    `create table ${mapped} (${[`${rowColumn} bigint`, ...texts, `${faultColumn} varchar`].join(", ")})`,
+  );
   try {
     const failures = await mapRows(step, before, names, mapped, connection);
     const retyped = await retype(contract, mapped, engine, connection);
@@ -179,9 +181,7 @@ function columnsByName(columns: readonly SinkColumn[]): Record<string, Column> {
 
 /** Past the source, dates and timestamps are ISO 8601 whatever they looked like there. */
 function withoutFormats(columns: Readonly<Record<string, Column>>): Record<string, Column> {
-  return Object.fromEntries(
-    Object.entries(columns).map(([name, { format: _, ...column }]) => [name, column]),
-  );
+  return Object.fromEntries(Object.entries(columns).map(([name, { format: _, ...column }]) => [name, column]));
 }
 
 async function countRows(connection: Connection, table: string): Promise<number> {

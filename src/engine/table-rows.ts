@@ -39,11 +39,18 @@ const writeOptions = {
   ndjson: "format json",
 } as const;
 
-async function* objectsOf(connection: EngineConnection, sql: () => Promise<string>): AsyncIterable<readonly EngineRow[]> {
+async function* objectsOf(
+  connection: EngineConnection,
+  sql: () => Promise<string>,
+): AsyncIterable<readonly EngineRow[]> {
   yield* connection.stream(await sql());
 }
 
-async function exportCsv(connection: EngineConnection, sql: string, columns: readonly SinkColumn[]): Promise<Uint8Array> {
+async function exportCsv(
+  connection: EngineConnection,
+  sql: string,
+  columns: readonly SinkColumn[],
+): Promise<Uint8Array> {
   const scratch = await scratchFile(new Uint8Array());
   try {
     const text = columns.map((column) => exported(column)).join(", ");

@@ -54,6 +54,8 @@ export class Session {
       options: whole ? unsplit : pipeline.source,
       contract,
       again,
+      // Rows of what a grown file held before are removed too, so they are read once more.
+      fromStart: pipeline.sink.mode === "replace",
       batchBytes: this.budget.batchBytes,
       context: this.context,
     });

@@ -53,10 +53,18 @@ describe("contract", () => {
     ["no table", { columns: {} }, /"table" is missing/],
     ["no columns", { table: "t", columns: {} }, /has no column/],
     ["unknown field", { table: "t", columns: { a: { type: "text" } }, colums: 1 }, /unknown field "colums"/],
-    ["unknown column field", { table: "t", columns: { a: { type: "text", requierd: true } } }, /unknown field "requierd"/],
+    [
+      "unknown column field",
+      { table: "t", columns: { a: { type: "text", requierd: true } } },
+      /unknown field "requierd"/,
+    ],
     ["no type", { table: "t", columns: { a: {} } }, /column "a" has no type/],
     ["unknown type", { table: "t", columns: { a: { type: "int" } } }, /unknown type "int"/],
-    ["wrong kind", { table: "t", columns: { a: { type: "text", key: "yes" } } }, /"key" of column "a" is not true or false/],
+    [
+      "wrong kind",
+      { table: "t", columns: { a: { type: "text", key: "yes" } } },
+      /"key" of column "a" is not true or false/,
+    ],
     ["rule of another type", { table: "t", columns: { a: { type: "integer", pattern: "x" } } }, /cannot have pattern/],
     ["nullable key", { table: "t", columns: { a: { type: "text", key: true, nullable: true } } }, /cannot be nullable/],
     ["json key", { table: "t", columns: { a: { type: "json", key: true } } }, /cannot be a key/],
@@ -68,17 +76,27 @@ describe("contract", () => {
   ];
   for (const [title, value, message] of mistakes) {
     it(`says what is wrong: ${title}`, () => {
-      expect(() => contractFromJson(value, "c.json")).toThrow(expect.objectContaining({ code: "CONTRACT_INVALID", message: expect.stringMatching(message) }));
+      expect(() => contractFromJson(value, "c.json")).toThrow(
+        expect.objectContaining({ code: "CONTRACT_INVALID", message: expect.stringMatching(message) }),
+      );
     });
   }
 
   it("takes names of any letters", () => {
-    const contract: Contract = { table: 'select "x"', columns: { "größe in m²": { type: "double" }, "a'b": { type: "text" } }, checks: [] };
+    const contract: Contract = {
+      table: 'select "x"',
+      columns: { "größe in m²": { type: "double" }, "a'b": { type: "text" } },
+      checks: [],
+    };
     expect(validateContract(contract)).toBe(contract);
   });
 
   it("has a JSON Schema", () => {
-    const contract = table("t", { id: integer().key().max(9), note: text().nullable().pattern("a+"), kind: text().nullable().oneOf("x") });
+    const contract = table("t", {
+      id: integer().key().max(9),
+      note: text().nullable().pattern("a+"),
+      kind: text().nullable().oneOf("x"),
+    });
     expect(jsonSchemaOf(contract)).toMatchObject({
       required: ["id"],
       additionalProperties: false,

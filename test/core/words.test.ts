@@ -30,7 +30,9 @@ describe("place", () => {
     expect(shown).toBe("postgres://me:***@h/db?sslpassword=***&schema=a");
     expect(url).toContain("s3cret");
     for (const bad of ["", " ", "a\0b", "postgres://u:s3cret@h:port/db", "duckdb:"]) {
-      expect(() => parsePlace(bad)).toThrow(expect.objectContaining({ code: "URL_INVALID", message: expect.not.stringContaining("s3cret") }));
+      expect(() => parsePlace(bad)).toThrow(
+        expect.objectContaining({ code: "URL_INVALID", message: expect.not.stringContaining("s3cret") }),
+      );
     }
   });
 });
@@ -60,11 +62,15 @@ describe("identifiers", () => {
 describe("lineage", () => {
   it("holds any batch and record in a positive bigint", () => {
     fc.assert(
-      fc.property(fc.bigInt({ min: 0n, max: 2n ** 39n - 1n }), fc.integer({ min: 0, max: 2 ** 24 - 1 }), (batch, record) => {
-        const value = encodeLineage(batch, record);
-        expect(value >= 0n && value < 2n ** 63n).toBe(true);
-        expect(decodeLineage(value)).toEqual({ batch, record });
-      }),
+      fc.property(
+        fc.bigInt({ min: 0n, max: 2n ** 39n - 1n }),
+        fc.integer({ min: 0, max: 2 ** 24 - 1 }),
+        (batch, record) => {
+          const value = encodeLineage(batch, record);
+          expect(value >= 0n && value < 2n ** 63n).toBe(true);
+          expect(decodeLineage(value)).toEqual({ batch, record });
+        },
+      ),
     );
   });
 
@@ -78,7 +84,13 @@ describe("ledger", () => {
     const one = { read: 5, loaded: 1, merged: 1, filtered: 1, rejected: 2 };
     expect(isBalanced(one)).toBe(true);
     expect(isBalanced({ ...one, rejected: 1 })).toBe(false);
-    expect(addCounts(one, addCounts(noCounts, one))).toEqual({ read: 10, loaded: 2, merged: 2, filtered: 2, rejected: 4 });
+    expect(addCounts(one, addCounts(noCounts, one))).toEqual({
+      read: 10,
+      loaded: 2,
+      merged: 2,
+      filtered: 2,
+      rejected: 4,
+    });
   });
 });
 

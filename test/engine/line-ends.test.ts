@@ -19,7 +19,10 @@ afterAll(() => engine.close());
 /** Every seventh record has `note`, quoted; the records end in `end`. */
 function batchWith(note: string, end: string): RawBatch {
   const quoted = `"${note.replaceAll('"', '""')}"`;
-  const lines = Array.from({ length: records }, (_, id) => `${id},${id % 7 === 0 ? quoted : "plain"}${end.slice(0, -1)}`);
+  const lines = Array.from(
+    { length: records },
+    (_, id) => `${id},${id % 7 === 0 ? quoted : "plain"}${end.slice(0, -1)}`,
+  );
   return csvBatch(contract, lines);
 }
 

@@ -17,7 +17,11 @@ beforeAll(async () => {
 
 afterAll(() => engine.close());
 
-async function through(so: Pipeline, look: (batch: CheckedBatch, rows: EngineRow[]) => Promise<void>, lineage = false): Promise<void> {
+async function through(
+  so: Pipeline,
+  look: (batch: CheckedBatch, rows: EngineRow[]) => Promise<void>,
+  lineage = false,
+): Promise<void> {
   const checker = await BatchChecker.open(engine, { contract: people, steps: so.steps, lineage, takes: "relation" });
   try {
     const batch = await checker.check(csvBatch(people, lines), 1n);
@@ -34,8 +38,7 @@ const start = pipeline("p").from("file:x.csv").check(people);
 
 describe("steps", () => {
   it("run SQL and TypeScript in order; what they drop is filtered, what they throw on is a reject", async () => {
-    const so = start
-      .sql<{ twice: number }>`select *, id * 2 as twice from batch where id <> 2`
+    const so = start.sql<{ twice: number }>`select *, id * 2 as twice from batch where id <> 2`
       .map({ name: text(), shout: text() }, (row) => {
         if (row.id === 4) throw new Error("four is out");
         return row.twice === 10 ? undefined : { ...row, shout: `${row.name}!` };
@@ -44,7 +47,9 @@ describe("steps", () => {
     await through(so, async (batch, rows) => {
       expect(rows).toEqual([{ id: 1, name: "Ann", twice: 2, shout: "Ann!" }]);
       expect(batch.filtered).toBe(2);
-      expect(batch.rejects.map((reject) => [reject.record, reject.reasons[0]?.code, Buffer.from(reject.bytes).toString()])).toEqual([
+      expect(
+        batch.rejects.map((reject) => [reject.record, reject.reasons[0]?.code, Buffer.from(reject.bytes).toString()]),
+      ).toEqual([
         [2, "type", "x,Cy"],
         [3, "step", "4,Dee"],
       ]);
