@@ -31,6 +31,11 @@ export function durationText(ms: number): string {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
+/** An estimate: whole seconds at best. */
+export function roughDurationText(ms: number): string {
+  return ms < 60_000 ? `${Math.max(1, Math.round(ms / 1000))} s` : durationText(ms);
+}
+
 /** `4,760` of `count` in `ms`; whole units a second. */
 export function perSecond(count: number, ms: number): number {
   return Math.round(count / Math.max(ms / 1000, 0.001));

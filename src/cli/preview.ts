@@ -55,7 +55,7 @@ async function preview(from: string, flags: PreviewFlags): Promise<void> {
     const sink = await session.sink(pipeline.to, pipeline.sink);
     const ddl = sink.ddl(await targetOf({ pipeline, sink, engine: session.engine, context: session.context }));
     if (flags.json === true) printJson(pipeline, seen, ddl);
-    else printText(pipeline, seen, ddl);
+    else printText(pipeline, seen, { text: ddl, of: sink.shown });
   } finally {
     await session.close();
   }
@@ -83,7 +83,7 @@ async function isPipelineName(text: string, config: string | undefined): Promise
   }
 }
 
-function printText(pipeline: KnownPipeline, seen: Preview, ddl: string): void {
+function printText(pipeline: KnownPipeline, seen: Preview, ddl: { readonly text: string; readonly of: string }): void {
   const heading = (text: string): void => stdout.line(stdout.style("bold", text));
   heading(`contract of ${safeText(pipeline.contract.table)}`);
   for (const line of contractLines(pipeline.contract, stdout.columns)) stdout.line(line);
@@ -106,8 +106,8 @@ function printText(pipeline: KnownPipeline, seen: Preview, ddl: string): void {
     }
   }
   stdout.line();
-  heading("DDL");
-  stdout.line(ddl);
+  heading(`DDL for ${safeText(ddl.of)}`);
+  stdout.line(ddl.text);
 }
 
 function printJson(pipeline: KnownPipeline, seen: Preview, ddl: string): void {

@@ -1,10 +1,11 @@
 import type { RunEvent } from "../runtime/events.ts";
-import { bytesText, countOf, durationText, perSecond } from "./figures.ts";
+import { bytesText, countOf, perSecond, roughDurationText } from "./figures.ts";
 import type { Screen } from "./screen.ts";
-import { clip } from "./shown.ts";
+import { clip, safeText } from "./shown.ts";
 
 const redrawMs = 100;
 const lineMs = 3_000;
+const waitMs = 15_000;
 const barChars = 24;
 
 /** How far a run is, on standard error: a bar redrawn in place on a terminal, else a plain line every few seconds. */
@@ -14,6 +15,8 @@ export class Progress {
   readonly #startedMs: number;
   #saidMs: number;
   #drawn = false;
+  #waiting = "";
+  #waitSaidMs = 0;
   #rows = 0;
   #rejected = 0;
   #sizeBytes = 0;
@@ -37,19 +40,29 @@ export class Progress {
         this.#rows += event.counts.read;
         this.#rejected += event.counts.rejected;
         this.#sizeBytes += event.sizeBytes;
+        this.#waiting = "";
         this.#draw();
         return;
       case "waiting":
-        this.say(`waiting: ${event.text} (again in ${durationText(event.pauseMs)})`);
+        this.#tellWait(event.text);
         return;
       case "notice":
-        this.say(event.text);
+        this.say(safeText(event.text));
         return;
       case "prepared":
       case "rejects":
       case "laneDone":
         return;
     }
+  }
+
+  /** Said once for a trouble, and now and then while it lasts: not with each attempt. */
+  #tellWait(text: string): void {
+    const now = this.#now();
+    if (text === this.#waiting && now - this.#waitSaidMs < waitMs) return;
+    this.#waiting = text;
+    this.#waitSaidMs = now;
+    this.say(`waiting, and trying again: ${safeText(text)}`);
   }
 
   /** A line of its own, above the bar. */
@@ -82,7 +95,7 @@ export class Progress {
     if (total === undefined || total === 0) return rows;
     const part = Math.min(1, this.#sizeBytes / total);
     const left =
-      part >= 1 || rate === 0 ? "" : `, about ${durationText(((total - this.#sizeBytes) / rate) * 1000)} left`;
+      part >= 1 || rate === 0 ? "" : `, about ${roughDurationText(((total - this.#sizeBytes) / rate) * 1000)} left`;
     const percent = `${Math.floor(part * 100)} %`;
     return this.#screen.isTerminal ? `${bar(part)} ${percent}  ${rows}${left}` : `${percent}: ${rows}${left}`;
   }

@@ -73,6 +73,20 @@ describe("Ctrl-C during a load, for people", () => {
   });
 });
 
+describe("Ctrl-C while the destination is waited for", () => {
+  it("ends at once", async () => {
+    const away = "postgres://me:hunter2@127.0.0.1:1/hr";
+    const child = place.start(["load", "hired.csv", "--no-header", "--contract", "hired.json", "--to", away, "--json"]);
+    const answer = ended(child);
+    await lineWith(child, '"event":"waiting"');
+    child.kill("SIGINT");
+    const { code, stdout } = await answer;
+    expect(code).toBe(130);
+    expect(lastEvent(stdout)).toMatchObject({ event: "error", code: "INTERRUPTED" });
+    expect(stdout).not.toContain("hunter2");
+  });
+});
+
 describe("a second Ctrl-C", () => {
   it("ends at once and loses nothing", async () => {
     const child = place.start([...args, "--json"]);
