@@ -90,9 +90,19 @@ function tellTraces(traces: readonly Trace[], flags: WhyFlags): void {
   }
 }
 
-function traceJson({ source, record, line, batch, definition }: Trace): string {
+function traceJson({ source, replayOf, record, line, batch, definition }: Trace): string {
   const { number, exact } = line ?? { number: undefined, exact: undefined };
-  return JSON.stringify({ event: "row", source, line: number, exact, record, ...batchJson(batch), definition });
+  const replayed = replayOf === undefined ? {} : { replayOf: String(replayOf) };
+  return JSON.stringify({
+    event: "row",
+    source,
+    line: number,
+    exact,
+    ...replayed,
+    record,
+    ...batchJson(batch),
+    definition,
+  });
 }
 
 function batchJson({
@@ -107,13 +117,14 @@ function batchJson({
   return { batch: String(batch), pipeline, version, run, table, startedAt, committedAt };
 }
 
-function traceLines({ source, line, record, batch, definition }: Trace): string[] {
+function traceLines({ source, replayOf, line, record, batch, definition }: Trace): string[] {
   const place = line === undefined ? source : `${source}:${line.number}`;
   const about =
     line?.exact === false
       ? ` (about: records of this batch span several lines; it is record ${record ?? 0} of it)`
       : "";
-  return [stdout.style("bold", safeText(place)) + about, ...batchLines(batch), ...stepLines(definition)];
+  const replayed = replayOf === undefined ? [] : [`  replayed  reject ${replayOf}, as it was or corrected`];
+  return [stdout.style("bold", safeText(place)) + about, ...replayed, ...batchLines(batch), ...stepLines(definition)];
 }
 
 function batchLines(batch: LedgerEntry): string[] {

@@ -12,6 +12,9 @@ import type { Lane } from "../ports/source.ts";
 import type { OnEvent } from "./events.ts";
 import { type OpenSinkPipeline, targetOf, versionOf } from "./runner.ts";
 
+/** Field of a replayed batch's start position: the ids of its rejects as text, one for each record. */
+export const replayedRejects = "rejects";
+
 /** The lane of all replays of a pipeline: one at a time, fenced like any other. */
 const lane: Lane = { id: "replay", source: "replay", initial: { row: 0 } };
 
@@ -103,7 +106,8 @@ async function replayBatch(work: Replay): Promise<{ readonly counts: Counts; rea
       run: work.run,
       version: work.version,
       source: lane.source,
-      start,
+      // The ledger keeps which rejects these were: the way back to their files.
+      start: { ...start, [replayedRejects]: rejects.map((reject) => String(reject.id)) },
       end,
       read: raw.read,
       filtered: checked.filtered,
@@ -133,8 +137,12 @@ function pick({ loaded, merged, rejected }: Pick<Counts, "loaded" | "merged" | "
 /** A record that was cut when it was kept cannot be sent as it was. */
 function wholeBytes(reject: StoredReject): Uint8Array {
   if (!reject.truncated) return reject.bytes;
-  throw new MillraceError("REJECT_UNKNOWN", `Reject ${reject.id} keeps only the first ${limit.rejectBytes} bytes of its record`, {
-    remedy: `Take the record from ${reject.source}, correct it, and replay it with --with FILE.`,
-    at: { source: reject.source, ...(reject.line === undefined ? {} : { line: reject.line }) },
-  });
+  throw new MillraceError(
+    "REJECT_UNKNOWN",
+    `Reject ${reject.id} keeps only the first ${limit.rejectBytes} bytes of its record`,
+    {
+      remedy: `Take the record from ${reject.source}, correct it, and replay it with --with FILE.`,
+      at: { source: reject.source, ...(reject.line === undefined ? {} : { line: reject.line }) },
+    },
+  );
 }

@@ -6,10 +6,14 @@ import { decodeLineage, encodeLineage } from "../core/lineage.ts";
 import type { StoredReject } from "../core/reject.ts";
 import type { EngineRow } from "../ports/engine.ts";
 import type { Sink } from "../ports/sink.ts";
+import { replayedRejects } from "./replay.ts";
 
 /** Where a row came from. */
 export interface Trace {
+  /** The file or topic; for a replayed record the one that it first came from. */
   readonly source: string;
+  /** The reject that was replayed, perhaps corrected, to make the row. */
+  readonly replayOf: bigint | undefined;
   /** 0-based record within the batch; undefined when the row carries no lineage. */
   readonly record: number | undefined;
   /** 1-based line on which the record starts. `exact` is false when records of the batch span several lines. */
@@ -47,7 +51,21 @@ async function traceLineage(sink: Sink, value: bigint): Promise<Trace> {
     });
   }
   const definition = await sink.records.definition(entry.pipeline, entry.version);
-  return { source: entry.source, record, line: lineOf(entry, record), batch: entry, definition };
+  const reject = await replayedReject(sink, entry, record);
+  if (reject === undefined) {
+    return { source: entry.source, replayOf: undefined, record, line: lineOf(entry, record), batch: entry, definition };
+  }
+  const line = reject.line === undefined ? undefined : { number: reject.line, exact: true };
+  return { source: reject.source, replayOf: reject.id, record, line, batch: entry, definition };
+}
+
+/** The reject that record `record` of a replayed batch was; undefined for any other batch. */
+async function replayedReject(sink: Sink, entry: LedgerEntry, record: number): Promise<StoredReject | undefined> {
+  const ids = entry.start[replayedRejects];
+  const id = Array.isArray(ids) ? ids[record] : undefined;
+  if (typeof id !== "string") return undefined;
+  const [reject] = await sink.records.rejects({ ids: [BigInt(id)], limit: 1 });
+  return reject;
 }
 
 /** Lines are counted from the batch's start; exact when the batch has as many lines as records. */
