@@ -216,29 +216,35 @@ class Run {
   /** Reads the lane to its end. If another process takes it, watches it, and takes it back if it stands still. */
   async #oneLane(services: LaneServices, lane: Lane, first: Claim): Promise<void> {
     for (let claim: Claim | undefined = first; claim !== undefined; ) {
+      let row = claim.position.row;
+      const onEvent = (event: RunEvent): void => {
+        if (event.event === "batch") row += event.counts.read;
+        services.onEvent(event);
+      };
       try {
-        await runLane(services, lane, claim);
+        await runLane({ ...services, onEvent }, lane, claim);
         services.onEvent({ event: "laneDone", source: lane.source, alreadyLoaded: 0 });
         return;
       } catch (error) {
         if (!isFenced(error)) throw error;
         services.onEvent({ event: "notice", text: `${lane.source} was taken over by another process; watching it` });
-        claim = await this.#watch(services, lane);
+        claim = await this.#watch(services, lane, row);
       }
     }
   }
 
-  /** Waits while another process reads the lane; a new claim when that one has stopped half-way. */
-  async #watch(services: LaneServices, lane: Lane): Promise<Claim | undefined> {
+  /**
+   * Waits while another process reads the lane; a new claim when that one has stopped half-way. What it has committed
+   * behind `mine`, the row that this process had come to, is loaded already.
+   */
+  async #watch(services: LaneServices, lane: Lane, mine: number): Promise<Claim | undefined> {
     const { sink, source, target } = services;
     const { context } = this.#open;
     let last = "";
     let movedMs = context.now();
-    let mine = -1;
     while (!services.stop.aborted) {
       const now = await patiently(this.#patience, () => sink.checkpoint(target.pipeline, lane.id));
       if (now === undefined) throw fenced(lane);
-      if (mine < 0) mine = now.position.row;
       if (source.isDone(lane, now.position)) {
         this.#alreadyLoaded += now.position.row - mine;
         return undefined;
@@ -246,8 +252,9 @@ class Run {
       const seen = `${now.epoch} ${now.position.row}`;
       if (seen !== last) movedMs = context.now();
       else if (context.now() - movedMs > limit.takeoverMs) {
-        this.#alreadyLoaded += now.position.row - mine;
-        return patiently(this.#patience, () => sink.claim(target.pipeline, lane.id, lane.source, lane.initial));
+        const claim = await patiently(this.#patience, () => sink.claim(target.pipeline, lane.id, lane.source, lane.initial));
+        this.#alreadyLoaded += claim.position.row - mine;
+        return claim;
       }
       last = seen;
       await context.pause(limit.pollMs / 4);

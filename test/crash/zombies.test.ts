@@ -54,6 +54,7 @@ describeWith("postgres", "a loader that hung is fenced when it wakes up after an
       summaryOf(await successor.ended);
       zombie.kill("SIGCONT");
       const woken = await zombie.ended;
+      expect(woken.events.filter(({ text }) => String(text).includes("taken over")).length).toBe(1);
       const { read, alreadyLoaded } = summaryOf(woken);
       expect(Number(read) + Number(alreadyLoaded)).toBe(file.records);
       await expectExactlyOnce(place, file);
