@@ -38,6 +38,4 @@ export interface CsvRows {
   readonly delimiter: string;
   /** Byte at which row `row` starts; `offsetOf(count)` is the length. */
   offsetOf(row: number): number;
-  /** The row that the 1-based physical line `line` of the bytes from row `from` on belongs to. */
-  rowAtLine(line: number, from: number): number;
 }

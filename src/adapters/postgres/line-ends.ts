@@ -24,6 +24,5 @@ export function withEvenLineEnds(csv: CsvRows, count: number): CsvRows | undefin
     bytes: even.subarray(0, length),
     delimiter: csv.delimiter,
     offsetOf: (row) => starts[row] ?? length,
-    rowAtLine: (line, from) => csv.rowAtLine(line, from),
   };
 }

@@ -59,10 +59,6 @@ function fieldOf(value: EngineValue | undefined, column: SinkColumn): string {
   return text === "" || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-function lines(text: string): number {
-  return text.split("\n").length - 1;
-}
-
 export function csvOf(records: readonly string[]): CsvRows {
   const offsets = [0];
   for (const record of records) offsets.push((offsets.at(-1) ?? 0) + Buffer.byteLength(record));
@@ -70,14 +66,6 @@ export function csvOf(records: readonly string[]): CsvRows {
     bytes: Buffer.from(records.join("")),
     delimiter: ",",
     offsetOf: (row) => offsets[row] ?? Number.NaN,
-    rowAtLine: (line, from) => {
-      let row = from;
-      for (let seen = 1; row < records.length - 1; row += 1) {
-        seen += lines(records[row] ?? "");
-        if (seen > line) break;
-      }
-      return row;
-    },
   };
 }
 
