@@ -1,12 +1,14 @@
 // What the pages show is what happens: files are written, commands run, their output compared, TypeScript checked.
+//
+// After a change of what commands print, UPDATE_PAGES=1 writes it into the pages: look at the difference then.
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { contractFromJson, contractToJson } from "../../src/core/contract-json.ts";
 import { describeWith } from "../servers/not-run.ts";
 import { startPostgres } from "../servers/postgres.ts";
-import { type Block, blocksOf, type Page, readPages, root } from "./markdown.ts";
+import { type Block, blocksOf, type Page, readPage, readPages, root } from "./markdown.ts";
 import {
   closeStage,
   isShown,
@@ -37,11 +39,23 @@ async function playSteps(
       expect(exit, `${where} ends with an exit code that the page does not say, and prints\n${output}`).toBe(step.exit);
       if (step.shown === undefined) continue;
       const [printed, shown] = [normalise(output, folder), normalise(step.shown.text, folder)];
-      if (!isShown(printed, shown)) expect(printed, `${where} prints what the page does not show`).toBe(shown);
+      if (isShown(printed, shown)) continue;
+      if (process.env["UPDATE_PAGES"] === "1" && pages.includes(page))
+        updatePage(page, step.shown, output.replaceAll(`${folder}/`, ""));
+      else expect(printed, `${where} prints what the page does not show`).toBe(shown);
     }
   } finally {
     await closeStage(folder);
   }
+}
+
+function updatePage(page: Page, shown: Block, output: string): void {
+  const { text } = readPage(page.path);
+  const block = (content: string): string => `\`\`\`${shown.words.join(" ")}\n${content}\`\`\`\n`;
+  writeFileSync(
+    join(root, page.path),
+    text.replace(block(shown.text), () => block(`${output.trimEnd()}\n`)),
+  );
 }
 
 const played = pages.map((page) => [page.path, page, stepsOf(page)] as const).filter(([, , steps]) => steps.length > 0);
@@ -124,7 +138,11 @@ describe("TypeScript", () => {
     };
     await writeFile(join(stage, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files }));
     const { output } = await runShell(`"${join(root, "node_modules", ".bin", "tsc")}" -p .`, stage);
-    return output;
+    // Errors in the sources themselves are told by the check of their types.
+    return output
+      .split("\n")
+      .filter((line) => !line.includes(join("src", "")))
+      .join("\n");
   };
 
   it("has the types that the package has", async () => {
