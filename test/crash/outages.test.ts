@@ -78,7 +78,7 @@ describeWith("postgres", "a load outlives what happens to its PostgreSQL", () =>
       const loader = startLoader(plan);
       await loader.event(isBatch, 5);
       await server.halt();
-      await loader.event(isWaiting, 3);
+      await loader.event(isWaiting);
       await server.start();
       await expectItWentOn(loader, file);
     }),
