@@ -98,8 +98,6 @@ async function load(from: string, flags: LoadFlags): Promise<void> {
     if (flags.json === true) stdout.line(eventJson(event));
     else progress.observe(event);
   };
-  // A reader that leaves must not end a load half-way.
-  stdout.onClosed(() => undefined);
   const request = await loadRequest(from, flags);
   const session = await Session.open({ notice, ...given({ memoryBytes: flags.memory, parallel: flags.parallel }) });
   try {

@@ -37,6 +37,7 @@ export function define(command: Command): void {
 }
 
 async function query(url: string, sql: string, flags: QueryFlags): Promise<void> {
+  stdout.onClosed(() => process.exit());
   const session = await Session.open({ notice: (text) => stderr.line(text) });
   try {
     const sink = await session.sink(url);

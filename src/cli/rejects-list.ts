@@ -13,6 +13,7 @@ interface ListFlags extends RejectsFlags {
 }
 
 export function listRejects(flags: ListFlags): Promise<void> {
+  stdout.onClosed(() => process.exit());
   return reading(flags, (sink) => (flags.json === true ? listJson(sink, flags) : listText(sink, flags)));
 }
 

@@ -63,7 +63,8 @@ async function run(wanted: readonly string[], flags: RunFlags): Promise<void> {
       stdout.line(`following ${pipelines.map(({ name }) => name).join(", ")}; Ctrl-C ends it`);
     const runs = pipelines.map((one) => runOne(one, session, flags, stop));
     const codes = await Promise.all(runs);
-    process.exitCode = codes.find((code) => code !== 0) ?? 0;
+    // What failed outranks what was stopped because of it.
+    process.exitCode = codes.find((code) => code !== 0 && code !== 130) ?? Math.max(...codes);
     const isCutShort = stop.signal.aborted && flags.once === true && process.exitCode === 130;
     if (isCutShort && flags.json !== true) stdout.line(`Stopped before the end. Go on with: ${sameCommand()}`);
   } finally {

@@ -6,7 +6,7 @@ type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 export class Screen {
   readonly #stream: NodeJS.WriteStream;
   #closed = false;
-  #onClosed: () => void = () => process.exit();
+  #onClosed: () => void = () => undefined;
 
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
@@ -28,7 +28,7 @@ export class Screen {
     return this.#stream.isTTY ? this.#stream.columns || 80 : undefined;
   }
 
-  /** What to do when the reader leaves; ends the process unless told otherwise. */
+  /** What to do when the reader leaves. Unless told otherwise the work goes on, unheard: it must not end half-way. */
   onClosed(action: () => void): void {
     this.#onClosed = action;
   }

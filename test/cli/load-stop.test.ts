@@ -101,11 +101,15 @@ describe("a second Ctrl-C", () => {
 });
 
 describe("a reader that leaves", () => {
-  it("does not end a load", async () => {
-    const child = place.start([...args, "--json"]);
+  it.each([
+    { streams: ["stdout"], json: ["--json"] },
+    { streams: ["stdout", "stderr"], json: [] },
+  ] as const)("does not end a load: $streams", async ({ streams, json }) => {
+    const child = place.start(["load", "hired.csv", "--no-header", "--to", "duckdb:hr.db", "--table", "t", ...json]);
     const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
-    child.stdout?.destroy();
+    for (const stream of streams) child[stream]?.destroy();
     expect(await closed).toBe(0);
-    expect(await inTable()).toEqual({ n: rows - bad, ids: rows - bad });
+    const { stdout } = await place.millrace("query", "duckdb:hr.db", "select count(*) as n from t", "--json");
+    expect(JSON.parse(stdout)).toEqual([{ n: rows }]);
   });
 });

@@ -132,6 +132,37 @@ describe("a project", () => {
   });
 });
 
+describe("pipelines side by side", () => {
+  const module = (name: string, from: string): string => `import { pipeline, table, integer } from "millrace";
+export default pipeline("${name}").from("${from}", { header: false }).check(table("${name}", { id: integer() })).to("duckdb:side.duckdb");
+`;
+
+  it("run in one process; when one fails the others end after their batch, and the exit code is its own", async () => {
+    await place.write("well.ts", module("well", "well*.txt"));
+    await place.write("ill.ts", module("ill", "ill*.txt"));
+    await place.write("well.txt", "1\n2\n");
+    const child = place.start(["run", "well.ts", "ill.ts", "--json"]);
+    const answer = ended(child);
+    await lineWith(child, '"event":"laneDone"');
+    await place.write("ill.txt", "1,2,3\n4,5,6\n");
+    const { code, stdout } = await answer;
+    expect(code).toBe(1);
+    const events = eventsOf(stdout);
+    expect(events).toContainEqual(expect.objectContaining({ event: "done", pipeline: "well", read: 2, loaded: 2 }));
+    expect(events).toContainEqual(expect.objectContaining({ event: "error", code: "COLUMNS_MISMATCH" }));
+  });
+
+  it("end in order when the reader of their log leaves", async () => {
+    const child = place.start(["run", "well.ts"]);
+    const closed = new Promise((resolve) => child.once("close", resolve));
+    await lineWith(child, "following well");
+    child.stdout?.destroy();
+    await place.write("well2.txt", "3\n");
+    await place.write("well3.txt", "4\n");
+    expect(await closed).toBe(130);
+  });
+});
+
 describe("what is wrong with a project", () => {
   it.each([
     { args: ["run", "hired-employes"], code: 2, says: "Did you mean hired-employees?" },

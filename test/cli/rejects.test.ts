@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { eventsOf, lastEvent, Workplace } from "./cli.ts";
 
@@ -46,6 +46,16 @@ describe("millrace rejects list", () => {
       ...["2,,1906-12-09", "x3,Ida,19-1", "4,=1+1,never"],
     ]);
     expect(events.at(-1)).toEqual({ event: "done", rejects: 3 });
+  });
+});
+
+describe("a place that is not there", () => {
+  it.each([["rejects", "list"], ["why", "people", "1"], ["doctor"]])("is not created by %s", async (...args) => {
+    const url = args[0] === "doctor" ? ["duckdb:typo.db"] : ["--to", "duckdb:typo.db"];
+    const { code, stdout, stderr } = await place.millrace(...args, ...url);
+    expect(code).toBe(1);
+    expect(stdout + stderr).toContain("duckdb:typo.db is not there");
+    expect(await readdir(place.folder)).not.toContain("typo.db");
   });
 });
 
