@@ -1,7 +1,5 @@
 import type { Contract } from "../core/contract.ts";
-import { MillraceError } from "../core/error.ts";
 import { quoteIdentifier } from "../core/identifier.ts";
-import { limit } from "../core/limit.ts";
 import { lineageColumn, lineageRecordBits } from "../core/lineage.ts";
 import type { Step } from "../core/pipeline.ts";
 import type { Reason, Reject } from "../core/reject.ts";
@@ -11,6 +9,7 @@ import { type BadRecord, badRecords, type Check, compileCheck } from "./checked.
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import { passesThrough, passThroughCsv } from "./pass-through.ts";
+import { rejectOf, rejectsOf } from "./rejects.ts";
 import { rowColumn } from "./own-columns.ts";
 import { type SourceSql, sourceSql } from "./source-sql.ts";
 import { applyStep, type Flow, type StepFailure } from "./steps.ts";
@@ -121,7 +120,7 @@ class BatchWork {
     const rows = this.#goodRows(columns, indexes);
     return this.#checkedBatch(
       { ...rows, csv: async () => passThroughCsv(this.#raw, indexes) },
-      await this.#rejectsOf(bad),
+      this.#rejectsOf(bad),
       0,
     );
   }
@@ -131,7 +130,7 @@ class BatchWork {
       columns,
       bad.map(({ index }) => index),
     );
-    return this.#checkedBatch(rows, await this.#rejectsOf(bad), 0);
+    return this.#checkedBatch(rows, this.#rejectsOf(bad), 0);
   }
 
   async #stepped(columns: readonly SinkColumn[], bad: readonly BadRecord[]): Promise<CheckedBatch> {
@@ -154,7 +153,7 @@ class BatchWork {
       count: flow.count,
       recordOf: (row) => records[row] ?? -1,
     });
-    const rejects = [...(await this.#rejectsOf(bad)), ...(await this.#rejectsOfSteps(failures))];
+    const rejects = [...this.#rejectsOf(bad), ...this.#rejectsOfSteps(failures)];
     return this.#checkedBatch(rows, inOrder(rejects), good - failures.length - flow.count);
   }
 
@@ -223,7 +222,7 @@ class BatchWork {
       rows: known,
       rejects,
       filtered,
-      refuse: (row, reason) => this.#reject(rows.recordOf(row), [reason]),
+      refuse: (row, reason) => rejectOf(this.#raw, rows.recordOf(row), [reason]),
       release: () => this.release(),
     };
   }
@@ -232,21 +231,15 @@ class BatchWork {
     return index < 0 ? index : this.#raw.recordOf(index);
   }
 
-  async #rejectsOf(bad: readonly BadRecord[]): Promise<Reject[]> {
-    return inOrder([...this.#raw.malformed, ...bad.map(({ index, reasons }) => this.#reject(index, reasons))]);
+  #rejectsOf(bad: readonly BadRecord[]): Reject[] {
+    return inOrder([...this.#raw.malformed, ...rejectsOf(this.#raw, bad)]);
   }
 
-  async #rejectsOfSteps(failures: readonly StepFailure[]): Promise<Reject[]> {
-    return failures.map(({ record, reasons }) => this.#reject(record, reasons));
-  }
-
-  #reject(index: number, reasons: readonly Reason[]): Reject {
-    if (index < 0) throw untraceable(reasons);
-    const { bytes, line, offset } = this.#raw.at(index);
-    const truncated = bytes.byteLength > limit.rejectBytes;
-    // A copy: the batch's own bytes are reused once it is released.
-    const kept = Uint8Array.from(truncated ? bytes.subarray(0, limit.rejectBytes) : bytes);
-    return { record: this.#raw.recordOf(index), line, offset, bytes: kept, truncated, reasons };
+  #rejectsOfSteps(failures: readonly StepFailure[]): Reject[] {
+    return rejectsOf(
+      this.#raw,
+      failures.map(({ record, reasons }) => ({ index: record, reasons })),
+    );
   }
 
   release(): Promise<void> {
@@ -269,13 +262,6 @@ function goodIndex(row: number, bad: readonly number[]): number {
     else high = middle;
   }
   return row + low;
-}
-
-function untraceable(reasons: readonly Reason[]): MillraceError {
-  const why = reasons.map((reason) => reason.message).join("; ");
-  return new MillraceError("STEP_FAILED", `The sink refused a row that cannot be traced to its record: ${why}`, {
-    remedy: `Let the SQL steps hand the column ${lineageColumn} on (select * does), so that the record can become a reject.`,
-  });
 }
 
 function inOrder(rejects: readonly Reject[]): Reject[] {

@@ -51,25 +51,48 @@ export interface BadRecord {
   readonly reasons: readonly Reason[];
 }
 
+/** Bad records that come as one text, so that a batch without a good one does not become a single huge text. */
+const recordsPerText = 16_384;
+
 /** The bad records of `checked` (a table, or the SQL of `checkedSql` in parentheses), in record order. */
 export async function badRecords(connection: EngineConnection, check: Check, checked: string): Promise<BadRecord[]> {
-  const names = Object.keys(check.contract.columns);
-  const masks = maskSql(check.rules).map((_, index) => maskColumn(index));
   const bad: BadRecord[] = [];
-  const sql = `select ${[rowColumn, faultColumn, textsColumn, ...masks].join(", ")} from ${checked} where ${check.badSql}`;
-  for await (const piece of connection.stream(sql)) {
-    for (const row of piece) {
-      const texts = (row[textsColumn] ?? []) as readonly (string | null)[];
-      const fault = row[faultColumn];
-      const reasons =
-        typeof fault === "string"
-          ? [{ code: "malformed" as const, message: `the record ${fault}` }]
-          : failedRules(
-              check.rules,
-              masks.map((mask) => row[mask] as bigint),
-            ).map((rule) => reasonOf(rule, names, texts));
-      bad.push({ index: Number(row[rowColumn]), reasons });
+  const rulesOfMasks = failedByMasks(check.rules);
+  const names = Object.keys(check.contract.columns);
+  for await (const piece of connection.stream(badSql(check, checked))) {
+    for (const { records } of piece) {
+      for (const record of JSON.parse(String(records)) as BadValues[]) bad.push(badRecord(record, rulesOfMasks, names));
     }
   }
   return bad.sort((a, b) => a.index - b.index);
+}
+
+/** Index, fault, masks parted by spaces, and the columns' texts. */
+type BadValues = [index: string, fault: string | null, masks: string, ...texts: (string | null)[]];
+
+/** As JSON: a value at a time, the driver would take longer to hand bad records over than the engine to find them. */
+function badSql(check: Check, checked: string): string {
+  const masks = maskSql(check.rules).map((_, index) => `${maskColumn(index)}::varchar`);
+  const head = [`${rowColumn}::varchar`, `${faultColumn}::varchar`, masks.join(" || ' ' || ")].join(", ");
+  const record = `to_json([${head}] || ${textsColumn})::varchar`;
+  return `select '[' || string_agg(${record}, ',') || ']' as records from ${checked} where ${check.badSql} group by ${rowColumn} // ${recordsPerText}`;
+}
+
+function badRecord(
+  [index, fault, masks, ...texts]: BadValues,
+  rulesOfMasks: (masks: string) => readonly Rule[],
+  names: readonly string[],
+): BadRecord {
+  if (fault !== null) return { index: Number(index), reasons: [{ code: "malformed", message: `the record ${fault}` }] };
+  return { index: Number(index), reasons: rulesOfMasks(masks).map((rule) => reasonOf(rule, names, texts)) };
+}
+
+/** The rules that masks stand for. Most bad records of a batch share a few masks, which are looked up once. */
+function failedByMasks(rules: readonly Rule[]): (masks: string) => readonly Rule[] {
+  const known = new Map<string, readonly Rule[]>();
+  return (masks) => {
+    const found = known.get(masks) ?? failedRules(rules, masks.split(" ").map(BigInt));
+    known.set(masks, found);
+    return found;
+  };
 }

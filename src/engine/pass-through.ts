@@ -1,7 +1,6 @@
 import type { Column } from "../core/contract.ts";
 import type { CsvRows, SinkColumn } from "../ports/rows.ts";
 import type { RawBatch } from "../ports/source.ts";
-import { csvRows } from "./csv-rows.ts";
 
 /**
  * Good records that a CSV sink reads just as the engine read them are sent on as the bytes they came in: nothing is
@@ -28,46 +27,65 @@ function meansTheSame(column: Column): boolean {
 /** The text of a batch without its bad records, `bad` being their indexes in order. */
 export function passThroughCsv(raw: RawBatch, bad: readonly number[]): CsvRows {
   if (raw.records.kind !== "delimited") throw new TypeError("only delimited records pass through");
-  const { text, delimiter } = raw.records;
-  if (bad.length === 0) return csvRows(text, delimiter);
-  const kept = new Uint8Array(text.byteLength);
-  let length = 0;
-  let from = 0;
-  for (const range of recordRanges(text, bad)) {
-    kept.set(text.subarray(from, range.start), length);
-    length += range.start - from;
-    from = range.end;
-  }
-  kept.set(text.subarray(from), length);
-  length += text.byteLength - from;
-  return csvRows(kept.subarray(0, length), delimiter);
+  const { text, delimiter, startOf = scannedStarts(raw.records.text) } = raw.records;
+  let found: Uint32Array | undefined;
+  // Only refusals ask for it.
+  const starts = (): Uint32Array => (found ??= keptStarts(startOf, raw.count, bad));
+  const bytes = bad.length === 0 ? text : withoutRecords(text, startOf, bad);
+  return { bytes, delimiter, offsetOf: (row) => starts()[row] ?? bytes.byteLength };
 }
 
-interface ByteRange {
-  readonly start: number;
-  /** Behind the record's line end. */
-  readonly end: number;
+/** Byte at which the record of an index starts; of the count, the size of the text. */
+type StartOf = (index: number) => number;
+
+function withoutRecords(text: Uint8Array, startOf: StartOf, bad: readonly number[]): Uint8Array {
+  const from = Buffer.from(text.buffer, text.byteOffset, text.byteLength);
+  const kept = Buffer.allocUnsafeSlow(text.byteLength);
+  let length = 0;
+  let next = 0;
+  for (const index of bad) {
+    length += from.copy(kept, length, next, startOf(index));
+    next = startOf(index + 1);
+  }
+  length += from.copy(kept, length, next);
+  return kept.subarray(0, length);
+}
+
+/** Where the records that are kept start in the text without the others, and where the last of them ends. */
+function keptStarts(startOf: StartOf, count: number, bad: readonly number[]): Uint32Array {
+  const starts = new Uint32Array(count - bad.length + 1);
+  let removed = 0;
+  let next = 0;
+  let row = 0;
+  for (let index = 0; index < count; index += 1) {
+    if (index === bad[next]) {
+      removed += startOf(index + 1) - startOf(index);
+      next += 1;
+    } else {
+      starts[row] = startOf(index) - removed;
+      row += 1;
+    }
+  }
+  starts[row] = startOf(count) - removed;
+  return starts;
 }
 
 const newline = 10;
 const quote = 34;
 
-/** Where the records of these ascending indexes lie. Well-formed text: the parity of quotes tells what ends a record. */
-function* recordRanges(text: Uint8Array, indexes: readonly number[]): Iterable<ByteRange> {
-  let record = 0;
-  let start = 0;
+/** For sources that do not say. Well-formed text: the parity of quotes tells what ends a record. */
+function scannedStarts(text: Uint8Array): StartOf {
+  let starts: number[] | undefined;
+  return (index) => (starts ??= recordStarts(text))[index] ?? text.byteLength;
+}
+
+function recordStarts(text: Uint8Array): number[] {
+  const starts = [0];
   let quoted = false;
-  let wanted = 0;
-  for (let at = 0; at < text.byteLength && wanted < indexes.length; at += 1) {
+  for (let at = 0; at < text.byteLength; at += 1) {
     const byte = text[at];
     if (byte === quote) quoted = !quoted;
-    if (byte !== newline || quoted) continue;
-    if (record === indexes[wanted]) {
-      yield { start, end: at + 1 };
-      wanted += 1;
-    }
-    record += 1;
-    start = at + 1;
+    else if (byte === newline && !quoted) starts.push(at + 1);
   }
-  if (wanted < indexes.length) yield { start, end: text.byteLength };
+  return starts;
 }

@@ -46,6 +46,8 @@ export type RecordText =
       readonly columns: readonly (string | undefined)[];
       /** False when no byte of `text` is the quote character: a record is then a line. */
       readonly quoted: boolean;
+      /** Byte of `text` at which the record `index` starts; of the count of records, its size. Saves looking for it. */
+      readonly startOf?: (index: number) => number;
     }
   | {
       readonly kind: "json";

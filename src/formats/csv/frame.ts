@@ -10,6 +10,8 @@ import { tokenize } from "./tokenizer.ts";
 
 const { nul, lf, cr } = byteOf;
 
+type Delimited = Extract<RecordText, { kind: "delimited" }>;
+
 /** What a delimited text is made of. */
 export interface CsvShape extends Dialect {
   /** Names of the fields, in order; undefined for a field that is read and dropped. */
@@ -63,7 +65,7 @@ function framedLines(
   shape: CsvShape,
 ): Framed {
   return {
-    records: delimited(text, shape, false),
+    records: { ...delimited(text, shape, false), startOf: (index) => starts[index] as number },
     read: count,
     count,
     malformed: [],
@@ -96,11 +98,14 @@ function exactFrame(
   const tokens = tokenize(bytes, last, options, bytes.length >> 5);
   return framedTokens(bytes, tokens, place, bounds, shape.columns.length, (good) => {
     const text = wellFormedText(bytes, tokens, good, shape);
-    return delimited(text, shape, text.includes(quoteMark(shape)));
+    const records = delimited(text, shape, text.includes(quoteMark(shape)));
+    if (text.buffer !== bytes.buffer || text.byteOffset !== bytes.byteOffset) return records;
+    const { starts, count } = tokens.table;
+    return { ...records, startOf: (index) => (index < count ? (starts[index] as number) : text.length) };
   });
 }
 
-function delimited(text: Uint8Array, shape: CsvShape, quoted: boolean): RecordText {
+function delimited(text: Uint8Array, shape: CsvShape, quoted: boolean): Delimited {
   const records = {
     kind: "delimited" as const,
     text,
