@@ -12,6 +12,7 @@ import { type Block, blocksOf, type Page, root } from "./markdown.ts";
  *     sh run             the block is run, after the files before it are written (in the README every sh block is)
  *     sh run exit=1      it must end with this exit code
  *     sh clone           it belongs to a clone of the repository and is not run
+ *     sql duckdb:a.db    each of its queries is put to that place
  *     text               right behind a block that is run: what it prints. A line that is `…` stands for any lines
  */
 export type Step =
@@ -22,6 +23,8 @@ export function stepsOf(page: Page): Step[] {
   const blocks = blocksOf(page.text);
   return blocks.flatMap((block, index): Step[] => {
     const [language, ...words] = block.words;
+    const url = language === "sql" ? words[0] : undefined;
+    if (url !== undefined) return [{ kind: "run", exit: 0, block: queriesOf(block, url), shown: undefined }];
     if (isRun(page, block)) {
       const exit = words.find((word) => word.startsWith("exit="))?.slice("exit=".length);
       const next = blocks[index + 1];
@@ -31,6 +34,12 @@ export function stepsOf(page: Page): Step[] {
     const name = language === "sh" ? undefined : words.find((word) => word.includes("."));
     return name === undefined ? [] : [{ kind: "file", name, block }];
   });
+}
+
+function queriesOf(block: Block, url: string): Block {
+  const queries = block.text.split(/;\n/).filter((query) => query.trim() !== "");
+  const lines = queries.map((query) => `millrace query '${url}' '${query.replaceAll("'", "'\\''")}'\n`);
+  return { ...block, text: lines.join("") };
 }
 
 /** What stands between two blocks: an output follows its command at once, or after a word or two such as "prints". */
