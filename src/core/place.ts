@@ -19,7 +19,8 @@ const schemePattern = /^([a-z][a-z0-9+.-]+):/i;
 
 export function parsePlace(text: string): Place {
   const trimmed = text.trim();
-  if (trimmed === "" || trimmed.includes("\0")) throw invalidUrl(text, "it is empty or holds a NUL byte");
+  // The text is not repeated here and below: what does not parse may hold a password where nobody can find it.
+  if (trimmed === "" || trimmed.includes("\0")) throw invalidUrl("given", "it is empty or holds a NUL byte");
   const scheme = schemePattern.exec(trimmed)?.[1]?.toLowerCase();
   if (scheme === undefined) return pathPlace("file", trimmed, trimmed);
   const rest = trimmed.slice(scheme.length + 1);
@@ -32,8 +33,13 @@ function pathPlace(scheme: string, rest: string, url: string): Place {
   const cut = url.toLowerCase().startsWith(`${scheme}:`) ? optionsStart(withoutSlashes) : -1;
   const path = cut < 0 ? withoutSlashes : withoutSlashes.slice(0, cut);
   const options = new Map(cut < 0 ? [] : new URLSearchParams(withoutSlashes.slice(cut + 1)));
-  if (path === "") throw invalidUrl(url, "it names no path");
-  return { scheme, url, shown: `${scheme}:${path}`, path, options };
+  if (path === "") throw invalidUrl(`${scheme}:`, "it names no path");
+  return { scheme, url, shown: `${scheme}:${scheme === "file" ? path : withoutCredentials(path)}`, path, options };
+}
+
+/** `user:password@host/database`, where `//` was forgotten or the scheme left out. */
+function withoutCredentials(path: string): string {
+  return path.replace(/^[^/]*@/, "***@");
 }
 
 /** `?name=value` at the end is options; any other question mark belongs to the path, as a glob. */
@@ -43,13 +49,9 @@ function optionsStart(path: string): number {
 }
 
 function hostPlace(scheme: string, url: string): Place {
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch (cause) {
-    // The text is not repeated: a URL that does not parse may hold a password where nobody can find it.
-    throw invalidUrl(`${scheme}://…`, "it does not parse as a URL", cause);
-  }
+  // Not `new URL` and its error: that one carries the whole text.
+  const parsed = URL.parse(url);
+  if (parsed === null) throw invalidUrl(`${scheme}://…`, "it does not parse as a URL");
   return { scheme, url, shown: redact(parsed), path: "", options: new Map(parsed.searchParams) };
 }
 
@@ -64,10 +66,9 @@ function redact(parsed: URL): string {
   return shown.href;
 }
 
-function invalidUrl(shown: string, why: string, cause?: unknown): MillraceError {
+function invalidUrl(shown: string, why: string): MillraceError {
   return new MillraceError("URL_INVALID", `The URL ${shown} cannot be used: ${why}`, {
     remedy:
       "Write it as duckdb:PATH, file:PATH or postgres://user@host/database; quote characters such as @ or / in a password as %40 and %2F.",
-    cause,
   });
 }
