@@ -2,7 +2,7 @@ import type { Contract } from "../core/contract.ts";
 import { quoteIdentifier } from "../core/identifier.ts";
 import type { Reason } from "../core/reject.ts";
 import type { EngineConnection } from "../ports/engine.ts";
-import { failedRules, maskSql, type Rule, reasonOf, rulesOf } from "./rules.ts";
+import { columnBits, failedRules, maskSql, type Rule, reasonOf, rulesOf } from "./rules.ts";
 import { faultColumn, rowColumn, textColumn } from "./own-columns.ts";
 import { typedSql } from "./typed-sql.ts";
 
@@ -10,7 +10,7 @@ import { typedSql } from "./typed-sql.ts";
 export interface Check {
   readonly contract: Contract;
   readonly rules: readonly Rule[];
-  /** Rows of `source` with `rowColumn`, the contract's columns typed, the masks, the fault, and the texts of bad rows. */
+  /** Rows of `source` with `rowColumn`, the contract's columns typed, the masks, the fault, and of bad rows the failing texts. */
   checkedSql(source: string): string;
   /** Condition on `checkedSql` that a row is good, and its opposite. */
   readonly goodSql: string;
@@ -32,7 +32,7 @@ export function compileCheck(contract: Contract): Check {
   const typed = columns.map(
     (column, index) => `${typedSql(column, textColumn(index))} as ${quoteIdentifier(names[index] ?? "")}`,
   );
-  const texts = names.map((_, index) => textColumn(index));
+  const texts = names.map((_, index) => failingText(rules, index));
   const bad = [`${faultColumn} is not null`, ...masks.map((_, index) => `${maskColumn(index)} <> 0`)].join(" or ");
   const kept = [rowColumn, ...names.map(quoteIdentifier), ...masks.map((_, index) => maskColumn(index)), faultColumn];
   return {
@@ -41,8 +41,16 @@ export function compileCheck(contract: Contract): Check {
     goodSql: `not (${bad})`,
     badSql: `(${bad})`,
     checkedSql: (source) =>
-      `select ${kept.join(", ")}, case when ${bad} then [${texts.join(", ")}] end as ${textsColumn} from (select *, ${masks.join(", ")} from (select *, ${typed.join(", ")} from (${source})))`,
+      `select ${kept.join(", ")}, case when ${bad} then [${texts.join(", ")}]::varchar[] end as ${textsColumn} from (select *, ${masks.join(", ")} from (select *, ${typed.join(", ")} from (${source})))`,
   };
+}
+
+/** SQL of a column's text where one of its rules fails: only reasons show it. */
+function failingText(rules: readonly Rule[], column: number): string {
+  const fails = columnBits(rules, column).flatMap((bits, mask) =>
+    bits === 0n ? [] : [`${maskColumn(mask)} & ${bits} <> 0`],
+  );
+  return fails.length === 0 ? "null" : `case when ${fails.join(" or ")} then ${textColumn(column)} end`;
 }
 
 /** The reasons of one bad record, by its index among the well-formed records of the batch. */
@@ -67,7 +75,7 @@ export async function badRecords(connection: EngineConnection, check: Check, che
   return bad.sort((a, b) => a.index - b.index);
 }
 
-/** Index, fault, masks parted by spaces, and the columns' texts. */
+/** Index, fault, masks parted by spaces, and the columns' failing texts. */
 type BadValues = [index: string, fault: string | null, masks: string, ...texts: (string | null)[]];
 
 /** As JSON: a value at a time, the driver would take longer to hand bad records over than the engine to find them. */

@@ -113,6 +113,16 @@ export function maskSql(rules: readonly Rule[]): string[] {
   return masks;
 }
 
+/** Bits of a column's rules, for each of the masks. */
+export function columnBits(rules: readonly Rule[], column: number): bigint[] {
+  const bits = Array.from({ length: Math.max(1, Math.ceil(rules.length / maskBits)) }, () => 0n);
+  rules.forEach((rule, index) => {
+    const mask = Math.floor(index / maskBits);
+    if (rule.column === column) bits[mask] = (bits[mask] ?? 0n) | (2n ** BigInt(index % maskBits));
+  });
+  return bits;
+}
+
 /** The rules whose bits are set. */
 export function failedRules(rules: readonly Rule[], masks: readonly bigint[]): Rule[] {
   return rules.filter((_, index) => {

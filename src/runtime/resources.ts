@@ -35,7 +35,16 @@ export function budgetOf(memoryBytes: number, lanes: number): Budget {
   const fitting = Math.floor(free / 2 / lanes / batchesPerLane);
   const batchBytes = Math.max(limit.batchBytesMin, Math.min(limit.batchBytes, fitting));
   const engineBytes = Math.max(limit.engineBytesMin, free - batchBytes * lanes * batchesPerLane);
-  return { batchBytes, engineBytes, threads: availableParallelism() };
+  return { batchBytes, engineBytes, threads: threadsFor(lanes) };
+}
+
+/**
+ * A batch is one buffer, which one thread reads, and each lane brings the threads that its statements wait on. Threads
+ * of the engine that find nothing to do beside them spin: with two of them on two cores the check of a batch took twice
+ * the processor time that it takes with one.
+ */
+function threadsFor(lanes: number): number {
+  return Math.max(1, Math.floor(availableParallelism() / 2 / lanes));
 }
 
 export function openEngine(budget: Budget): Promise<Engine> {
