@@ -1,5 +1,13 @@
 /** A value of a row as the engine gives it to TypeScript: see `Row` in core/table for the types. */
-export type EngineValue = null | boolean | number | bigint | string | Uint8Array | readonly EngineValue[] | { readonly [name: string]: EngineValue };
+export type EngineValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly EngineValue[]
+  | { readonly [name: string]: EngineValue };
 export type EngineRow = Readonly<Record<string, EngineValue>>;
 
 /** What may be bound to a statement's `$1`, `$2`, … */

@@ -37,7 +37,7 @@ export interface Target {
 }
 
 export interface PreparedTarget {
-  /** The table did not exist and was created, and positions of this pipeline from an earlier table were dropped. */
+  /** The table did not exist and was created, and all lanes of this pipeline were forgotten: see `Sink.claim`. */
   readonly created: boolean;
   /** Whether rows must carry the `_millrace` column: lineage was asked for and the table has it. */
   readonly lineage: boolean;
@@ -67,9 +67,16 @@ export interface SinkBatch {
   readonly startedAt: string;
   /** Makes the reject of a row that the sink itself refuses: the sink gives the reason, the runner bytes and line. */
   refuse(row: number, reason: Reason): Reject;
-  /** Message ids (queues, idempotency keys), one a record, for sources without a position; written to `millrace_seen`. */
+  /**
+   * Message ids (queues, idempotency keys), one a record, for sources without a position; written to `millrace_seen`.
+   * No id stands here twice: the runner keeps the first record of an id and drops its repeats before it writes.
+   */
   readonly messageIds?: readonly string[];
-  /** Open rejects that this batch replays; they become `replayed`, or stay open with the reasons of this attempt. */
+  /**
+   * Open rejects that this batch replays: record `n` of the batch is the attempt on `replays[n]`. Each becomes `replayed`,
+   * or stays open with the reasons of this attempt when record `n` is rejected again; then no new reject is kept for it.
+   * Either way its `attempts`, 1 when it was first kept, goes up by one. Throws FENCED when one of them is not open.
+   */
   readonly replays?: readonly bigint[];
 }
 
@@ -92,20 +99,37 @@ export interface Unit {
    * Invariant 2: the fence comes first. Updates the lane's position where the epoch is the claim's; when no row
    * matches throws FENCED before anything else is written. Then rows, rejects and the ledger entry.
    * Rows that the sink refuses become rejects; the others are written.
-   * Message ids already in `millrace_seen` throw `RepeatedMessages`; the runner drops them and writes again.
+   * Message ids already in `millrace_seen` throw `RepeatedMessages`; the runner drops them and writes again in a new unit.
    */
   write(batch: SinkBatch): Promise<WriteResult>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
 }
 
-/** Thrown by `write`: these message ids are committed already. */
+/**
+ * Thrown by `write`. With `where` of `sink` these message ids are committed already: their records are to be dropped.
+ * With `batch` they stand in the batch more than once: all records of an id but its first are to be dropped.
+ */
 export class RepeatedMessages extends Error {
   readonly ids: readonly string[];
-  constructor(ids: readonly string[]) {
-    super(`${ids.length} messages are committed already`);
+  readonly where: "sink" | "batch";
+  constructor(ids: readonly string[], where: "sink" | "batch" = "sink") {
+    super(`${ids.length} messages ${where === "sink" ? "are committed already" : "stand in a batch more than once"}`);
     this.ids = ids;
+    this.where = where;
   }
+}
+
+/** The ids that stand more than once, each once; ids of one key, where a sink keeps it in their place, are the same. */
+export function repeatsOf(ids: readonly string[], keyOf: (id: string) => string = (id) => id): string[] {
+  const keys = new Set<string>();
+  const repeats = new Set<string>();
+  for (const id of ids) {
+    const key = keyOf(id);
+    if (keys.has(key)) repeats.add(id);
+    keys.add(key);
+  }
+  return [...repeats];
 }
 
 export interface RejectFilter {
@@ -132,7 +156,9 @@ export interface LedgerFilter {
 export interface SinkRecords {
   rejects(filter: RejectFilter): Promise<StoredReject[]>;
   /** Open rejects by pipeline, code and column, most first. */
-  rejectSummary(pipeline?: string): Promise<{ pipeline: string; code: string; column: string | undefined; count: number }[]>;
+  rejectSummary(
+    pipeline?: string,
+  ): Promise<{ pipeline: string; code: string; column: string | undefined; count: number }[]>;
   ledger(filter: LedgerFilter): Promise<LedgerEntry[]>;
   checkpoints(pipeline: string, source?: string): Promise<Checkpoint[]>;
   /** The definition stored under `version`: contract, steps, format. */
@@ -173,6 +199,7 @@ export interface Sink {
   /**
    * Creates the target table when it is missing, or checks that the existing one fits. Throws TABLE_MISMATCH naming
    * every column that is missing, surplus and required, or of another type. Never alters a table.
+   * A table that is created forgets all lanes of the pipeline, whose positions were those of an earlier table.
    */
   prepare(target: Target): Promise<PreparedTarget>;
   /** Keeps a pipeline's definition under its version. Durable on return. */
@@ -180,15 +207,19 @@ export interface Sink {
   /**
    * Takes the lane: raises its epoch, or inserts it with epoch 1 at `initial`. Durable on return. The position returned
    * is the truth: seek to it. Waits for an open unit of the previous owner to end.
+   *
+   * An epoch is never used twice for a lane. So a lane is not deleted but forgotten (by `prepare` and by `replace`): it
+   * loses its position, and its epoch is raised, which fences its owner at once. To everyone who reads checkpoints it is
+   * not there. Its next claim raises the epoch again and takes `initial`, with `resumed` false.
    */
   claim(pipeline: string, lane: string, source: string, initial: Position): Promise<Claim>;
-  /** The lane's checkpoint as committed, without claiming it. */
+  /** The lane's checkpoint as committed, without claiming it; undefined also for a lane that was forgotten. */
   checkpoint(pipeline: string, lane: string): Promise<Checkpoint | undefined>;
   /** Batch numbers, unique in this sink for ever; gaps are harmless. */
   reserveBatches(count: number): Promise<bigint[]>;
   /**
-   * Starts a transaction on the target. With `replace` the first thing done is to remove the table's rows and this
-   * pipeline's other checkpoints; readers see the old rows until commit.
+   * Starts a transaction on the target. With `replace` it removes the table's rows and forgets this pipeline's other
+   * lanes, those that no batch of the unit is of; readers see the old rows until commit.
    */
   begin(target: Target, options?: { readonly replace?: boolean }): Promise<Unit>;
   readonly records: SinkRecords;
@@ -199,5 +230,6 @@ export interface Sink {
   explain(error: unknown): Error;
   /** For `doctor`: version, rights, encoding and settings of the place. Connects by itself and changes nothing. */
   diagnose?(): Promise<readonly Finding[]>;
+  /** Rolls back the units that are open, which can then not be committed any more, and lets the place go. */
   close(): Promise<void>;
 }

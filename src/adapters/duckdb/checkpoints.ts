@@ -5,7 +5,7 @@ import type { EngineConnection, EngineRow } from "../../ports/engine.ts";
 import { jsonCell, numberCell, textCell } from "./cells.ts";
 import type { Names } from "./location.ts";
 
-/** A pipeline's definitions stand among its checkpoints, under lanes that no source makes. */
+/** A pipeline's definitions stand among its checkpoints, under lanes that no source makes. A forgotten lane has no position. */
 export const definitionPrefix = "definition:";
 
 const columns = `pipeline, lane, epoch, cast("position" as varchar) as "position", source`;
@@ -14,7 +14,7 @@ const columns = `pipeline, lane, epoch, cast("position" as varchar) as "position
 // changes the epoch and a commit the position: both set `mark` anew as well, or each would pass the other unseen. And no
 // change here says RETURNING: DuckDB then puts a new row in the place of the old one without looking for a conflict.
 
-/** Raises the lane's epoch or inserts it. Rejects with a conflict when another transaction changes it; durable on return. */
+/** Raises the lane's epoch or inserts it; a lane without a position takes the initial one. Rejects with a conflict when another transaction changes it; durable on return. */
 export async function claimLane(
   connection: EngineConnection,
   names: Names,
@@ -22,18 +22,19 @@ export async function claimLane(
   now: string,
 ): Promise<Claim> {
   await connection.run("begin");
+  const before = await readCheckpoint(connection, names, lane.pipeline, lane.lane);
   // Only columns outside the key are updated: DuckDB then changes the row in place.
   await connection.run(
     `insert into ${names.checkpoint} (pipeline, lane, epoch, "position", source, claimed_at, moved_at, mark)
-     values ($1, $2, 1, $3, $4, cast($5 as timestamp), cast($5 as timestamp), uuid())
-     on conflict (pipeline, lane) do update set
-       epoch = epoch + 1, source = excluded.source, claimed_at = excluded.claimed_at, mark = uuid()`,
+     values ($1, $2, 1, $3, $4, cast($5 as timestamp), null, uuid())
+     on conflict (pipeline, lane) do update set epoch = epoch + 1, "position" = coalesce("position", excluded."position"),
+       source = excluded.source, claimed_at = excluded.claimed_at, mark = uuid()`,
     [lane.pipeline, lane.lane, JSON.stringify(lane.initial), lane.source, now],
   );
   const claimed = await readCheckpoint(connection, names, lane.pipeline, lane.lane);
   await connection.run("commit");
   if (claimed === undefined) throw notClaimed(lane.lane);
-  return { ...claimed, resumed: claimed.epoch > 1 };
+  return { ...claimed, resumed: before !== undefined };
 }
 
 function notClaimed(lane: string): MillraceError {
@@ -67,10 +68,10 @@ export async function readCheckpoint(
   pipeline: string,
   lane: string,
 ): Promise<Checkpoint | undefined> {
-  const rows = await connection.all(`select ${columns} from ${names.checkpoint} where pipeline = $1 and lane = $2`, [
-    pipeline,
-    lane,
-  ]);
+  const rows = await connection.all(
+    `select ${columns} from ${names.checkpoint} where pipeline = $1 and lane = $2 and "position" is not null`,
+    [pipeline, lane],
+  );
   return rows.map(checkpointOf)[0];
 }
 
@@ -82,23 +83,28 @@ export async function readCheckpoints(
 ): Promise<Checkpoint[]> {
   const rows = await connection.all(
     `select ${columns} from ${names.checkpoint}
-     where pipeline = $1 and not starts_with(lane, $2) and ($3::varchar is null or source = $3) order by lane`,
+     where pipeline = $1 and not starts_with(lane, $2) and "position" is not null
+       and ($3::varchar is null or source = $3) order by lane`,
     [pipeline, definitionPrefix, source ?? null],
   );
   return rows.map(checkpointOf);
 }
 
-/** Removes the pipeline's checkpoints but for these lanes; definitions stay. */
-export async function dropOtherCheckpoints(
+/**
+ * Forgets the pipeline's lanes but for these; definitions stay. Their epochs go on, so that none is used twice, and
+ * whoever still holds one is fenced. What is forgotten already has no owner.
+ */
+export async function forgetLanes(
   connection: EngineConnection,
   names: Names,
   pipeline: string,
-  lanes: readonly string[],
+  but: readonly string[],
 ): Promise<void> {
   await connection.run(
-    `delete from ${names.checkpoint} where pipeline = $1 and not starts_with(lane, $2)
+    `update ${names.checkpoint} set "position" = null, moved_at = null, epoch = epoch + 1, mark = uuid()
+     where pipeline = $1 and not starts_with(lane, $2) and "position" is not null
      and lane not in (select unnest(from_json($3::json, '["VARCHAR"]')))`,
-    [pipeline, definitionPrefix, JSON.stringify(lanes)],
+    [pipeline, definitionPrefix, JSON.stringify(but)],
   );
 }
 
@@ -110,7 +116,7 @@ export async function writeDefinition(
 ): Promise<void> {
   await connection.run(
     `insert into ${names.checkpoint} (pipeline, lane, epoch, "position", source, claimed_at, moved_at, mark)
-     values ($1, $2, 0, $3, '', cast($4 as timestamp), cast($4 as timestamp), uuid()) on conflict (pipeline, lane) do nothing`,
+     values ($1, $2, 0, $3, '', cast($4 as timestamp), null, uuid()) on conflict (pipeline, lane) do nothing`,
     [definition.pipeline, definitionPrefix + definition.version, JSON.stringify(definition.definition), now],
   );
 }

@@ -2,22 +2,24 @@ import { MillraceError } from "../../core/error.ts";
 import type { Json } from "../../core/json.ts";
 import type { Reason, Reject } from "../../core/reject.ts";
 import type { EngineConnection } from "../../ports/engine.ts";
-import { RepeatedMessages, type SinkBatch, type Target, type WriteResult } from "../../ports/sink.ts";
+import { RepeatedMessages, repeatsOf, type SinkBatch, type Target, type WriteResult } from "../../ports/sink.ts";
 import { textCell } from "./cells.ts";
 import type { Names } from "./location.ts";
 
 /** Rejects are bound as JSON text, in pieces of about this many characters, so that memory stays flat. */
 const pieceChars = 4 * 1024 * 1024;
 
-/** Writes the batch's message ids. Throws RepeatedMessages with those that are there already. */
+/** Writes the batch's message ids. Throws RepeatedMessages with those that stand in it twice or are there already. */
 export async function writeMessageIds(
   connection: EngineConnection,
   names: Names,
   batch: SinkBatch,
   now: string,
 ): Promise<void> {
-  if (batch.messageIds === undefined || batch.messageIds.length === 0) return;
-  const ids = [...new Set(batch.messageIds)];
+  const { messageIds: ids = [] } = batch;
+  if (ids.length === 0) return;
+  const repeats = repeatsOf(ids);
+  if (repeats.length > 0) throw new RepeatedMessages(repeats, "batch");
   const listed = `(select unnest(from_json($2::json, '["VARCHAR"]')) as id)`;
   const written = await connection.run(
     `insert into ${names.seen} (pipeline, id, batch, seen_at)

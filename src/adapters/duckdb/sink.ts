@@ -155,6 +155,8 @@ class DuckdbSink implements Sink {
         },
       });
       this.#units.add(unit);
+      // Closed while it waited for its turn.
+      if (this.#use === undefined) await unit.rollback();
       return unit;
     } catch (error) {
       endTurn();

@@ -14,8 +14,8 @@ function statements(names: Names): string[] {
     `create sequence if not exists ${names.batchNumber}`,
     `create sequence if not exists ${names.rejectNumber}`,
     `create table if not exists ${names.checkpoint} (
-       pipeline varchar not null, lane varchar not null, epoch bigint not null, "position" json not null,
-       source varchar not null, claimed_at timestamp not null, moved_at timestamp not null,
+       pipeline varchar not null, lane varchar not null, epoch bigint not null, "position" json,
+       source varchar not null, claimed_at timestamp not null, moved_at timestamp,
        mark uuid not null, primary key (pipeline, lane))`,
     `create table if not exists ${names.reject} (
        id bigint not null, pipeline varchar not null, lane varchar not null, batch bigint not null,

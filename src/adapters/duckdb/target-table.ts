@@ -4,7 +4,7 @@ import { lineageColumn } from "../../core/lineage.ts";
 import type { EngineConnection } from "../../ports/engine.ts";
 import type { SinkColumn } from "../../ports/rows.ts";
 import type { PreparedTarget, Target } from "../../ports/sink.ts";
-import { definitionPrefix } from "./checkpoints.ts";
+import { forgetLanes } from "./checkpoints.ts";
 import { columnTypeOf, fitOf } from "./fit.ts";
 import type { Names } from "./location.ts";
 import { sameName } from "./same-name.ts";
@@ -54,10 +54,7 @@ async function createTable(
   await connection.run("begin");
   await connection.run(ddlOf(target, names.table(target.table)));
   // Positions of this pipeline belong to a table that is gone: with them nothing would be loaded again.
-  await connection.run(`delete from ${names.checkpoint} where pipeline = $1 and not starts_with(lane, $2)`, [
-    target.pipeline,
-    definitionPrefix,
-  ]);
+  await forgetLanes(connection, names, target.pipeline, []);
   await connection.run("commit");
   const facts = await readTableFacts(connection, names, target.table);
   if (facts === undefined) throw mismatch(target, ["it was removed while it was created"]);

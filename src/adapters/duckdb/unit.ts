@@ -1,12 +1,9 @@
 import type { Claim } from "../../core/checkpoint.ts";
 import { MillraceError } from "../../core/error.ts";
-import { isBalanced } from "../../core/ledger.ts";
-import { limit } from "../../core/limit.ts";
-import type { Reject } from "../../core/reject.ts";
 import type { EngineConnection } from "../../ports/engine.ts";
 import type { SinkBatch, Target, Unit, WriteResult } from "../../ports/sink.ts";
 import type { Attachment } from "./attachment.ts";
-import { dropOtherCheckpoints, moveCheckpoint } from "./checkpoints.ts";
+import { forgetLanes, moveCheckpoint } from "./checkpoints.ts";
 import { copyRows, type ReadableRows } from "./copied-rows.ts";
 import { findDuplicates } from "./duplicates.ts";
 import { troubleOf } from "./errors.ts";
@@ -17,6 +14,8 @@ import { drawNumbers } from "./numbers.ts";
 import { findUnfitRows, findUnreferenced, type Refusals } from "./refusals.ts";
 import type { TableFacts } from "./table-facts.ts";
 import { findByTrial } from "./trial.ts";
+import { changedMeanwhile, fenced, over } from "./unit-errors.ts";
+import { checkBalance, rejectsOf, resultOf, type Written } from "./written-batch.ts";
 
 /** What a unit works with. */
 export interface UnitPlan {
@@ -36,15 +35,6 @@ export interface UnitPlan {
   readonly done: (unit: DuckdbUnit) => void;
 }
 
-/** A batch as it was written, to be written again should DuckDB end the transaction. */
-interface Written {
-  readonly batch: SinkBatch;
-  readonly refusals: Refusals;
-  readonly rejects: readonly Reject[];
-  readonly firstReject: bigint;
-  readonly inserted: Inserted;
-}
-
 /**
  * One transaction on a connection of its own. DuckDB has no savepoints: an error ends the whole transaction. So rows are
  * written at once in the hope that none is refused; if one is, the transaction is begun anew, the batches before are
@@ -55,6 +45,9 @@ export class DuckdbUnit implements Unit {
   readonly #connection: EngineConnection;
   readonly #written: Written[] = [];
   #state: "open" | "failed" | "ended" = "open";
+  /** Resolves when no write or commit is under way any more. */
+  #work: Promise<unknown> = Promise.resolve();
+  #rollback: Promise<void> | undefined;
   #closed = false;
 
   private constructor(plan: UnitPlan, connection: EngineConnection) {
@@ -73,7 +66,11 @@ export class DuckdbUnit implements Unit {
     }
   }
 
-  async write(batch: SinkBatch): Promise<WriteResult> {
+  write(batch: SinkBatch): Promise<WriteResult> {
+    return this.#working(() => this.#writeOrFail(batch));
+  }
+
+  async #writeOrFail(batch: SinkBatch): Promise<WriteResult> {
     if (this.#state !== "open") throw over();
     try {
       const written = await this.#withReadable(batch, (rows) => this.#write(batch, rows));
@@ -86,7 +83,11 @@ export class DuckdbUnit implements Unit {
     }
   }
 
-  async commit(): Promise<void> {
+  commit(): Promise<void> {
+    return this.#working(() => this.#commitAndEnd());
+  }
+
+  async #commitAndEnd(): Promise<void> {
     // DuckDB lets the COMMIT of a failed transaction pass as a rollback.
     if (this.#state !== "open") throw over();
     try {
@@ -96,8 +97,15 @@ export class DuckdbUnit implements Unit {
     }
   }
 
-  async rollback(): Promise<void> {
-    if (this.#state === "ended") return;
+  /** Waits for a write under way: a statement of it that came behind the rollback would be a transaction of its own. */
+  rollback(): Promise<void> {
+    return (this.#rollback ??= this.#rollBack());
+  }
+
+  async #rollBack(): Promise<void> {
+    if (this.#state === "open") this.#state = "failed";
+    await this.#work;
+    if (this.#isEnded()) return;
     try {
       await this.#connection.run("rollback");
     } catch (error) {
@@ -105,6 +113,17 @@ export class DuckdbUnit implements Unit {
       this.#plan.attachment.noteFailure(error);
     }
     this.#end();
+  }
+
+  #working<Result>(work: () => Promise<Result>): Promise<Result> {
+    const working = work();
+    // Its caller is told how it ended.
+    this.#work = Promise.allSettled([this.#work, working]);
+    return working;
+  }
+
+  #isEnded(): boolean {
+    return this.#state === "ended";
   }
 
   #end(): void {
@@ -130,7 +149,7 @@ export class DuckdbUnit implements Unit {
     try {
       if (replace) {
         const lanes = this.#written.map(({ batch }) => batch.claim.lane);
-        await dropOtherCheckpoints(this.#connection, names, target.pipeline, lanes);
+        await forgetLanes(this.#connection, names, target.pipeline, lanes);
       }
       await this.#connection.run("commit");
     } catch (error) {
@@ -281,54 +300,4 @@ export class DuckdbUnit implements Unit {
   get #table(): string {
     return this.#plan.names.table(this.#plan.target.table);
   }
-}
-
-/** The batch's own rejects and those of the rows refused here, in record order. */
-function rejectsOf(batch: SinkBatch, refusals: Refusals): Reject[] {
-  const refused = [...refusals].map(([row, reason]) => batch.refuse(row, reason));
-  return [...batch.rejects, ...refused].toSorted((a, b) => a.record - b.record);
-}
-
-function resultOf({ batch, refusals, rejects, inserted }: Written): WriteResult {
-  const shownRows = [...refusals].toSorted(([a], [b]) => a - b).slice(0, limit.rejectsShown);
-  return {
-    ...inserted,
-    rejected: rejects.length,
-    refused: shownRows.map(([row, reason]) => batch.refuse(row, reason)),
-  };
-}
-
-/** Invariant 1. */
-function checkBalance({ batch, rejects, inserted }: Written): void {
-  const counts = { read: batch.read, filtered: batch.filtered, rejected: rejects.length, ...inserted };
-  if (isBalanced(counts)) return;
-  const sum = `${counts.loaded} loaded, ${counts.merged} merged, ${counts.filtered} filtered, ${counts.rejected} rejected`;
-  throw new MillraceError("NOT_BALANCED", `Of ${counts.read} records read there are ${sum}`, {
-    remedy: "Nothing of this batch was written. Please report it.",
-    at: { source: batch.source },
-  });
-}
-
-function fenced(batch: SinkBatch): MillraceError {
-  return new MillraceError(
-    "FENCED",
-    `The lane ${batch.claim.source} was taken over at an epoch above ${batch.claim.epoch}`,
-    {
-      remedy: "Nothing is lost: the new owner goes on from the last commit.",
-      at: { source: batch.source },
-    },
-  );
-}
-
-function over(): MillraceError {
-  return new MillraceError("INTERNAL", "The unit is over: it has failed or was ended", {
-    remedy: "Roll it back and begin another.",
-  });
-}
-
-function changedMeanwhile(target: Target): MillraceError {
-  return new MillraceError("SINK_BUSY", `The table "${target.table}" was changed while the unit was written again`, {
-    remedy: "Try again; let nothing else write to the table meanwhile.",
-    at: { table: target.table },
-  });
 }

@@ -15,35 +15,51 @@ export function checkpointOf(row: CatalogRow): Checkpoint {
 }
 
 export function readCheckpoint(catalog: Catalog, pipeline: string, lane: string): Checkpoint | undefined {
-  const row = catalog.get("select * from millrace_checkpoint where pipeline = ? and lane = ?", pipeline, lane);
+  const sql = "select * from millrace_checkpoint where pipeline = ? and lane = ? and position is not null";
+  const row = catalog.get(sql, pipeline, lane);
   return row === undefined ? undefined : checkpointOf(row);
 }
 
 export function listCheckpoints(catalog: Catalog, pipeline: string, source: string | undefined): Checkpoint[] {
-  const sql = "select * from millrace_checkpoint where pipeline = ?1 and (?2 is null or source = ?2) order by lane";
+  const sql = `select * from millrace_checkpoint
+               where pipeline = ?1 and (?2 is null or source = ?2) and position is not null order by lane`;
   return catalog.all(sql, pipeline, source ?? null).map(checkpointOf);
 }
 
-/** Raises the lane's epoch or inserts the lane. */
-export function claimLane(catalog: Catalog, pipeline: string, lane: string, source: string, initial: Position): Claim {
+/** What a lane is claimed with. */
+export type LaneStart = Omit<Checkpoint, "epoch">;
+
+/** Raises the lane's epoch or inserts the lane; one without a position takes the initial one. */
+export function claimLane(catalog: Catalog, start: LaneStart, now: string): Claim {
+  const { pipeline, lane, position, source } = start;
+  const before = readCheckpoint(catalog, pipeline, lane);
   const row = catalog.get(
-    `insert into millrace_checkpoint (pipeline, lane, epoch, position, source, lane_hash) values (?, ?, 1, ?, ?, ?)
-     on conflict (pipeline, lane) do update set epoch = epoch + 1, source = excluded.source returning *`,
-    pipeline,
-    lane,
-    JSON.stringify(initial),
-    source,
-    laneHash(pipeline, lane),
+    `insert into millrace_checkpoint (pipeline, lane, epoch, position, source, claimed_at) values (?, ?, 1, ?, ?, ?)
+     on conflict (pipeline, lane) do update set epoch = epoch + 1, position = coalesce(position, excluded.position),
+       source = excluded.source, claimed_at = excluded.claimed_at
+     returning *`,
+    ...[pipeline, lane, JSON.stringify(position), source, now],
   );
   if (row === undefined) throw new Error("The claim returned no row");
-  const checkpoint = checkpointOf(row);
-  return { ...checkpoint, resumed: checkpoint.epoch > 1 };
+  const sql = "insert into millrace_lane (hash, pipeline, lane) values (?, ?, ?) on conflict do nothing";
+  catalog.run(sql, laneHash(pipeline, lane), pipeline, lane);
+  return { ...checkpointOf(row), resumed: before !== undefined };
+}
+
+/**
+ * Forgets the pipeline's lanes but for these. Their epochs go on, so that none is used twice, and whoever still holds
+ * one is fenced. What is forgotten already has no owner.
+ */
+export function forgetLanes(catalog: Catalog, pipeline: string, but: readonly string[]): void {
+  const sql = `update millrace_checkpoint set position = null, moved_at = null, epoch = epoch + 1
+               where pipeline = ? and position is not null and lane not in (select value from json_each(?))`;
+  catalog.run(sql, pipeline, JSON.stringify(but));
 }
 
 /** Invariant 2: moves the position where the epoch is still the claim's; false when someone else owns the lane. */
-export function movePosition(catalog: Catalog, claim: Claim, end: Position): boolean {
-  const sql = "update millrace_checkpoint set position = ? where pipeline = ? and lane = ? and epoch = ?";
-  return catalog.run(sql, JSON.stringify(end), claim.pipeline, claim.lane, claim.epoch) === 1;
+export function movePosition(catalog: Catalog, claim: Claim, end: Position, now: string): boolean {
+  const sql = "update millrace_checkpoint set position = ?, moved_at = ? where pipeline = ? and lane = ? and epoch = ?";
+  return catalog.run(sql, JSON.stringify(end), now, claim.pipeline, claim.lane, claim.epoch) === 1;
 }
 
 export function ownsLane(catalog: Catalog, claim: Claim): boolean {

@@ -15,26 +15,27 @@ const version = 1;
 
 const schema = `
 create table if not exists millrace_checkpoint (
-  pipeline text not null, lane text not null, epoch integer not null, position text not null, source text not null,
-  lane_hash text not null, primary key (pipeline, lane)
+  pipeline text not null, lane text not null, epoch integer not null, position text, source text not null,
+  claimed_at text not null, moved_at text, primary key (pipeline, lane)
 ) strict;
-create index if not exists millrace_checkpoint_hash on millrace_checkpoint (lane_hash);
+create table if not exists millrace_lane (hash text primary key, pipeline text not null, lane text not null) strict;
 create table if not exists millrace_ledger (
   batch integer primary key, pipeline text not null, lane text not null, epoch integer not null, run text not null,
-  version text not null, source text not null, "table" text not null, start text not null, "end" text not null,
+  version text not null, source text not null, table_name text not null,
+  start_position text not null, end_position text not null,
   read integer not null, loaded integer not null, merged integer not null, filtered integer not null,
   rejected integer not null, started_at text not null, committed_at text not null
 ) strict;
 create index if not exists millrace_ledger_source on millrace_ledger (pipeline, source);
 create table if not exists millrace_reject (
   id integer primary key autoincrement, pipeline text not null, lane text not null, batch integer not null,
-  source text not null, record integer not null, line integer, "offset" integer not null, bytes blob not null,
+  source text not null, record integer not null, line integer, record_offset integer not null, bytes blob not null,
   truncated integer not null, reasons text not null, format text not null, state text not null,
   attempts integer not null, rejected_at text not null
 ) strict;
 create index if not exists millrace_reject_state on millrace_reject (pipeline, state, id);
 create table if not exists millrace_seen (
-  pipeline text not null, id text not null, batch integer not null, primary key (pipeline, id)
+  pipeline text not null, id text not null, batch integer not null, seen_at text not null, primary key (pipeline, id)
 ) strict, without rowid;
 create table if not exists millrace_definition (
   pipeline text not null, version text not null, definition text not null, primary key (pipeline, version)

@@ -4,7 +4,7 @@ import type { Counts } from "../../core/ledger.ts";
 import { isBalanced } from "../../core/ledger.ts";
 import type { Reject } from "../../core/reject.ts";
 import type { SinkBatch } from "../../ports/sink.ts";
-import { RepeatedMessages } from "../../ports/sink.ts";
+import { RepeatedMessages, repeatsOf } from "../../ports/sink.ts";
 import type { Catalog } from "./catalog.ts";
 import { textOf } from "./catalog-value.ts";
 import { movePosition } from "./catalog-lane.ts";
@@ -29,10 +29,12 @@ export function fenced(batch: SinkBatch): MillraceError {
   });
 }
 
-/** Throws RepeatedMessages naming those of the batch that are committed. */
+/** Throws RepeatedMessages naming those that stand in the batch twice, or that are committed. */
 export function refuseRepeated(catalog: Catalog, batch: SinkBatch): void {
   const ids = batch.messageIds ?? [];
   if (ids.length === 0) return;
+  const repeats = repeatsOf(ids);
+  if (repeats.length > 0) throw new RepeatedMessages(repeats, "batch");
   const sql = "select id from millrace_seen where pipeline = ? and id in (select value from json_each(?))";
   const repeated = catalog.all(sql, batch.claim.pipeline, JSON.stringify(ids)).map((row) => textOf(row, "id"));
   if (repeated.length > 0) throw new RepeatedMessages(repeated);
@@ -57,40 +59,38 @@ function notOpen(id: bigint): MillraceError {
  * looked at when the batch was written is looked at again, as others may have committed since.
  */
 export function keepBatch(catalog: Catalog, table: string, batch: SinkBatch, counts: Counts, now: string): void {
-  if (!movePosition(catalog, batch.claim, batch.end)) throw fenced(batch);
-  keepMessages(catalog, batch);
-  const kept = keepReplays(catalog, batch, now);
+  if (!movePosition(catalog, batch.claim, batch.end, now)) throw fenced(batch);
+  keepMessages(catalog, batch, now);
+  const kept = keepReplays(catalog, batch);
   keepRejects(catalog, batch, kept, now);
   keepLedgerEntry(catalog, table, batch, counts, now);
 }
 
-function keepMessages(catalog: Catalog, batch: SinkBatch): void {
+function keepMessages(catalog: Catalog, batch: SinkBatch, now: string): void {
   refuseRepeated(catalog, batch);
-  const rows = (batch.messageIds ?? []).map((id) => [batch.claim.pipeline, id, batch.batch]);
-  // Twins within the batch are one message.
-  catalog.each("insert into millrace_seen values (?, ?, ?) on conflict do nothing", rows);
+  const rows = (batch.messageIds ?? []).map((id) => [batch.claim.pipeline, id, batch.batch, now]);
+  catalog.each("insert into millrace_seen (pipeline, id, batch, seen_at) values (?, ?, ?, ?)", rows);
 }
 
 /** Record `n` is the attempt on `replays[n]`. Returns the batch's other rejects. */
-function keepReplays(catalog: Catalog, batch: SinkBatch, now: string): readonly Reject[] {
+function keepReplays(catalog: Catalog, batch: SinkBatch): readonly Reject[] {
   const failed = new Map(batch.rejects.map((reject) => [reject.record, reject]));
   for (const [record, id] of (batch.replays ?? []).entries()) {
     const reject = failed.get(record);
     failed.delete(record);
-    if (!keepAttempt(catalog, id, reject, now)) throw notOpen(id);
+    if (!keepAttempt(catalog, id, reject)) throw notOpen(id);
   }
   return [...failed.values()];
 }
 
-function keepAttempt(catalog: Catalog, id: bigint, reject: Reject | undefined, now: string): boolean {
+function keepAttempt(catalog: Catalog, id: bigint, reject: Reject | undefined): boolean {
   if (reject === undefined) {
     const sql =
       "update millrace_reject set state = 'replayed', attempts = attempts + 1 where id = ? and state = 'open'";
     return catalog.run(sql, id) === 1;
   }
-  const sql = `update millrace_reject set reasons = ?, rejected_at = ?, attempts = attempts + 1
-               where id = ? and state = 'open'`;
-  return catalog.run(sql, JSON.stringify(reject.reasons), now, id) === 1;
+  const sql = "update millrace_reject set reasons = ?, attempts = attempts + 1 where id = ? and state = 'open'";
+  return catalog.run(sql, JSON.stringify(reject.reasons), id) === 1;
 }
 
 function keepRejects(catalog: Catalog, batch: SinkBatch, rejects: readonly Reject[], now: string): void {
@@ -102,7 +102,7 @@ function keepRejects(catalog: Catalog, batch: SinkBatch, rejects: readonly Rejec
     return [...where, bytes, truncated ? 1 : 0, JSON.stringify(reject.reasons), format, now];
   });
   catalog.each(
-    `insert into millrace_reject (pipeline, lane, batch, source, record, line, "offset", bytes, truncated, reasons,
+    `insert into millrace_reject (pipeline, lane, batch, source, record, line, record_offset, bytes, truncated, reasons,
        format, state, attempts, rejected_at)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', 1, ?)`,
     rows,
@@ -115,5 +115,10 @@ function keepLedgerEntry(catalog: Catalog, table: string, batch: SinkBatch, coun
   const where = [batch.batch, pipeline, lane, epoch, batch.run, batch.version, batch.source, table];
   const range = [JSON.stringify(batch.start), JSON.stringify(batch.end)];
   const values = [...where, ...range, read, loaded, merged, filtered, rejected, batch.startedAt, now];
-  catalog.run(`insert into millrace_ledger values (${values.map(() => "?").join(", ")})`, ...values);
+  catalog.run(
+    `insert into millrace_ledger (batch, pipeline, lane, epoch, run, version, source, table_name, start_position,
+       end_position, read, loaded, merged, filtered, rejected, started_at, committed_at)
+     values (${values.map(() => "?").join(", ")})`,
+    ...values,
+  );
 }

@@ -38,7 +38,8 @@ export class OrphanSweep {
   }
 
   #isDead({ hash, epoch }: { readonly hash: string; readonly epoch: number }): boolean {
-    const row = this.#catalog.get("select epoch from millrace_checkpoint where lane_hash = ?", hash);
+    const sql = "select epoch from millrace_checkpoint join millrace_lane using (pipeline, lane) where hash = ?";
+    const row = this.#catalog.get(sql, hash);
     return row === undefined || numberOf(row, "epoch") > epoch;
   }
 }

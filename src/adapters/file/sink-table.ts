@@ -4,6 +4,7 @@ import { MillraceError } from "../../core/error.ts";
 import { lineageColumn } from "../../core/lineage.ts";
 import type { Target } from "../../ports/sink.ts";
 import { type Catalog, type CatalogRow, syncFolder } from "./catalog.ts";
+import { forgetLanes } from "./catalog-lane.ts";
 import { jsonOf, numberOf, textOf } from "./catalog-value.ts";
 import { misfits, type TableColumn, tableColumnsOf } from "./sink-column.ts";
 import { isPartName, tableFolder } from "./sink-part-name.ts";
@@ -80,7 +81,7 @@ function createTable(catalog: Catalog, root: string, target: Target, folder: str
   const columns = tableColumnsOf(target);
   catalog.run('delete from millrace_part where "table" = ?', name);
   catalog.run("delete from millrace_table where name = ?", name);
-  catalog.run("delete from millrace_checkpoint where pipeline = ?", target.pipeline);
+  forgetLanes(catalog, target.pipeline, []);
   const values = [name, folder, JSON.stringify(columns), lineage ? 1 : 0];
   catalog.run("insert into millrace_table (name, folder, columns, lineage) values (?, ?, ?, ?)", ...values);
   mkdirSync(join(root, folder), { recursive: true });

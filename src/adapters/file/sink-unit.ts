@@ -7,7 +7,7 @@ import type { Counts } from "../../core/ledger.ts";
 import type { AdapterContext } from "../../ports/adapter.ts";
 import type { SinkBatch, Target, Unit, WriteResult } from "../../ports/sink.ts";
 import { type Catalog, syncFolder } from "./catalog.ts";
-import { ownsLane } from "./catalog-lane.ts";
+import { forgetLanes, ownsLane } from "./catalog-lane.ts";
 import { countBatch, fenced, keepBatch, refuseRepeated, refuseReplayed } from "./sink-batch.ts";
 import type { Manifests } from "./sink-manifest.ts";
 import { laneHash, type PartFormat, partName, unfinishedName } from "./sink-part-name.ts";
@@ -21,6 +21,8 @@ export interface UnitPlace {
   readonly format: PartFormat;
   readonly manifests: Manifests;
   readonly context: AdapterContext;
+  /** Told when the unit is over. */
+  readonly done: (unit: Unit) => void;
 }
 
 interface WrittenBatch {
@@ -55,10 +57,11 @@ export class FileUnit implements Unit {
       refuseRepeated(catalog, batch);
       refuseReplayed(catalog, batch);
       const counts = countBatch(batch);
-      this.#written.push({ batch, counts, unfinished: await this.#writeRows(batch) });
+      const unfinished = await this.#writeRows(batch);
+      this.#written.push({ batch, counts, unfinished });
       return { loaded: counts.loaded, merged: 0, rejected: counts.rejected, refused: [] };
     } catch (error) {
-      this.#state = "failed";
+      if (!this.#isEnded()) this.#state = "failed";
       throw error;
     }
   }
@@ -71,9 +74,12 @@ export class FileUnit implements Unit {
     try {
       await batch.rows.write(path, format);
       await syncFile(path);
+      // Rolled back meanwhile, as by closing the sink: it was not there to be removed yet.
+      this.#assertOpen("written to");
       return path;
     } catch (error) {
       this.#remove(path);
+      if (this.#isEnded()) throw error;
       // A claimer removes the unfinished parts of those that it fences.
       if (!ownsLane(catalog, batch.claim)) throw fenced(batch);
       throw error;
@@ -86,7 +92,7 @@ export class FileUnit implements Unit {
     this.#state = "failed";
     const { catalog, table, manifests } = this.#place;
     const replaced = catalog.inTransaction(() => this.#commitInCatalog());
-    this.#state = "ended";
+    this.#end();
     if (this.#replace) {
       manifests.write(table.name);
       for (const file of replaced) this.#remove(join(this.#place.root, table.folder, file));
@@ -138,24 +144,32 @@ export class FileUnit implements Unit {
 
   #forgetOld(files: readonly string[]): void {
     const { catalog, table } = this.#place;
-    const lanes = JSON.stringify(this.#written.map(({ batch }) => batch.claim.lane));
     catalog.each(
       'delete from millrace_part where "table" = ? and file = ?',
       files.map((file) => [table.name, file]),
     );
-    catalog.run(
-      "delete from millrace_checkpoint where pipeline = ? and lane not in (select value from json_each(?))",
+    forgetLanes(
+      catalog,
       this.#target.pipeline,
-      lanes,
+      this.#written.map(({ batch }) => batch.claim.lane),
     );
   }
 
   async rollback(): Promise<void> {
-    if (this.#state === "ended") return;
-    this.#state = "ended";
+    if (this.#isEnded()) return;
+    this.#end();
     for (const { unfinished } of this.#written) {
       if (unfinished !== undefined) this.#remove(unfinished);
     }
+  }
+
+  #end(): void {
+    this.#state = "ended";
+    this.#place.done(this);
+  }
+
+  #isEnded(): boolean {
+    return this.#state === "ended";
   }
 
   /** What cannot be removed is no row of the table, and the next claim of the lane tries again. */

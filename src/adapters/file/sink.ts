@@ -56,6 +56,7 @@ class FileSink implements Sink {
   readonly #root: string;
   readonly #format: PartFormat;
   readonly #context: AdapterContext;
+  readonly #units = new Set<Unit>();
   #opening: Promise<OpenFolder> | undefined;
   #folder: OpenFolder | undefined;
   #use: "write" | "read" | undefined;
@@ -126,9 +127,10 @@ class FileSink implements Sink {
 
   async claim(pipeline: string, lane: string, source: string, initial: Position): Promise<Claim> {
     const { catalog, orphans } = this.#open;
+    const now = new Date(this.#context.now()).toISOString();
     return catalog.inTransaction(() => {
-      const claim = claimLane(catalog, pipeline, lane, source, initial);
-      if (claim.resumed) for (const table of tablesOfPipeline(catalog, pipeline)) orphans.sweep(table);
+      const claim = claimLane(catalog, { pipeline, lane, source, position: initial }, now);
+      if (claim.epoch > 1) for (const table of tablesOfPipeline(catalog, pipeline)) orphans.sweep(table);
       return claim;
     });
   }
@@ -151,8 +153,11 @@ class FileSink implements Sink {
         at: { table: target.table },
       });
     }
-    const place = { catalog, manifests, table, root: this.#root, format: this.#format, context: this.#context };
-    return new FileUnit(place, target, options.replace === true);
+    const done = (ended: Unit): void => void this.#units.delete(ended);
+    const place = { catalog, manifests, table, root: this.#root, format: this.#format, context: this.#context, done };
+    const unit = new FileUnit(place, target, options.replace === true);
+    this.#units.add(unit);
+    return unit;
   }
 
   /** Opens the folder to read, where that was not done before. */
@@ -172,6 +177,7 @@ class FileSink implements Sink {
   async close(): Promise<void> {
     const folder = this.#folder;
     this.#forget();
+    for (const unit of [...this.#units]) await unit.rollback();
     folder?.manifests.writeBehind();
     folder?.catalog.close();
   }

@@ -45,7 +45,7 @@ export interface TableInfo {
   readonly deferred: boolean;
   /** It has a foreign key to itself: whether a row is refused depends on what else is there. */
   readonly selfReference: boolean;
-  /** It has triggers that run before or instead of an insert, and may drop the row. */
+  /** It, or a partition of it, has triggers that run before or instead of an insert, and may drop the row. */
   readonly rowTriggers: boolean;
 }
 
@@ -62,7 +62,8 @@ const tableSql = `select c.oid::int8 as oid, c.relkind, row_security_active(c.oi
   exists (select from pg_constraint k where k.conrelid = c.oid and k.condeferred)
     or exists (select from pg_trigger t where t.tgrelid = c.oid and t.tginitdeferred) as deferred,
   exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'f' and k.confrelid = c.oid) as self,
-  exists (select from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal and t.tgtype & 66 <> 0) as triggers
+  exists (select from pg_trigger t where t.tgtype & 66 <> 0 and not t.tgisinternal
+    and (t.tgrelid = c.oid or t.tgrelid in (select p.relid from pg_partition_tree(c.oid) as p))) as triggers
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = $1 and c.relname = $2`;
 

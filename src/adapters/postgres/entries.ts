@@ -2,7 +2,7 @@ import type { PoolClient } from "pg";
 import { MillraceError } from "../../core/error.ts";
 import type { Counts } from "../../core/ledger.ts";
 import type { Reject } from "../../core/reject.ts";
-import { RepeatedMessages, type SinkBatch } from "../../ports/sink.ts";
+import { RepeatedMessages, repeatsOf, type SinkBatch } from "../../ports/sink.ts";
 import { ask } from "./client.ts";
 import type { StateNames } from "./state.ts";
 import { jsonbText, jsonText, storedId } from "./stored-json.ts";
@@ -20,20 +20,15 @@ where pipeline = $1 and lane = $2 and epoch = $3`;
   });
 }
 
-/** Notes the batch's message ids. Throws RepeatedMessages with those that are committed already. */
+/** Notes the batch's message ids. Throws RepeatedMessages with those that stand in it twice or are committed already. */
 export async function noteMessages(client: PoolClient, names: StateNames, batch: SinkBatch): Promise<void> {
   const ids = batch.messageIds ?? [];
   if (ids.length === 0) return;
-  const stored = ids.map(storedId);
-  if (new Set(stored).size < stored.length) {
-    throw new MillraceError("INTERNAL", `Batch ${batch.batch} holds a message twice`, {
-      remedy: "This should not happen: repeats within a batch are dropped before it is written. Please report it.",
-      at: { source: batch.source },
-    });
-  }
-  const text = `insert into ${names.seen} (pipeline, lane, batch, id) select $1, $2, $3, unnest($4::text[])
+  const repeats = repeatsOf(ids, storedId);
+  if (repeats.length > 0) throw new RepeatedMessages(repeats, "batch");
+  const text = `insert into ${names.seen} (pipeline, batch, id) select $1, $2, unnest($3::text[])
 on conflict do nothing returning id`;
-  const values = [batch.claim.pipeline, batch.claim.lane, batch.batch, stored];
+  const values = [batch.claim.pipeline, batch.batch, ids.map(storedId)];
   const { rows } = await ask<{ id: string }>(client, "noting message ids", { name: "millrace_seen", text, values });
   if (rows.length === ids.length) return;
   const fresh = new Set(rows.map((row) => row.id));
@@ -50,11 +45,12 @@ export async function keepRejects(
   batch: SinkBatch,
   rejects: readonly Reject[],
 ): Promise<void> {
-  if (batch.replays !== undefined) return markReplays(client, names, batch, batch.replays, rejects);
-  for (let at = 0; at < rejects.length; at += rejectsPerStatement) {
-    await insertRejects(client, names, batch, rejects.slice(at, at + rejectsPerStatement));
+  const { replays = [] } = batch;
+  if (replays.length > 0) await markReplays(client, names, batch, replays, rejects);
+  const fresh = rejects.filter(({ record }) => replays[record] === undefined);
+  for (let at = 0; at < fresh.length; at += rejectsPerStatement) {
+    await insertRejects(client, names, batch, fresh.slice(at, at + rejectsPerStatement));
   }
-  return undefined;
 }
 
 async function insertRejects(
@@ -64,7 +60,7 @@ async function insertRejects(
   rejects: readonly Reject[],
 ): Promise<void> {
   const text = `insert into ${names.reject}
-  (pipeline, lane, batch, source, format, record, line, source_offset, bytes, truncated, reasons)
+  (pipeline, lane, batch, source, format, record, line, record_offset, bytes, truncated, reasons)
 select $1, $2, $3, $4, $5, r.* from unnest($6::int[], $7::int8[], $8::int8[], $9::bytea[], $10::bool[], $11::jsonb[]) as r`;
   const values = [
     ...[claim.pipeline, claim.lane, batch, source, jsonbText(format)],
@@ -86,7 +82,7 @@ function bufferOf(bytes: Uint8Array): Buffer {
 async function markReplays(
   client: PoolClient,
   names: StateNames,
-  { batch, source }: SinkBatch,
+  { source }: SinkBatch,
   replays: readonly bigint[],
   rejects: readonly Reject[],
 ): Promise<void> {
@@ -95,11 +91,9 @@ async function markReplays(
   const text = `with attempt as (select * from unnest($1::int8[], $2::jsonb[]) as a (id, reasons)),
   locked as (select r.id from ${names.reject} r join attempt a on a.id = r.id where r.state = 'open' order by r.id for update of r)
 update ${names.reject} r set attempts = r.attempts + 1, reasons = coalesce(a.reasons, r.reasons),
-  state = case when a.reasons is null then 'replayed' else 'open' end,
-  replayed_at = case when a.reasons is null then clock_timestamp() end,
-  replayed_batch = case when a.reasons is null then $3::int8 end
+  state = case when a.reasons is null then 'replayed' else 'open' end
 from attempt a join locked l on l.id = a.id where r.id = a.id and r.state = 'open'`;
-  const values = [replays, replays.map((_, record) => reasons.get(record) ?? null), batch];
+  const values = [replays, replays.map((_, record) => reasons.get(record) ?? null)];
   const { count } = await ask(client, "marking replayed rejects", { name: "millrace_replays", text, values });
   if (count === replays.length) return;
   throw new MillraceError("FENCED", `${replays.length - count} of ${replays.length} rejects are not open any more`, {

@@ -83,7 +83,7 @@ export async function copyRanges(
   columns: readonly string[],
   ranges: readonly Range[],
 ): Promise<void> {
-  const { client, csv, savepoint, table } = loading;
+  const { client, csv, savepoint } = loading;
   const sql = copySql(into, columns, csv.delimiter);
   const count = countOf(ranges);
   const counted = await copyIn(
@@ -92,13 +92,20 @@ export async function copyRanges(
     `${savepoint.begin()}${sql}`,
     piecesOf(loading, ranges, columns.length),
   );
-  if (counted === count) return;
-  // A trigger that runs before the insert may have taken the row itself, as hand-made partitions do.
-  if (table.rowTriggers && into === loading.tableSql) return;
-  throw new MillraceError("NOT_BALANCED", `The server took ${counted} of ${count} rows`, {
-    remedy: "Something drops rows on their way into the table, such as a trigger on a partition: see what it does.",
-    at: { table: table.name },
-  });
+  if (counted < count) throw notStored(loading, count - counted);
+}
+
+/** Nobody said why rows are missing or which, so they can neither be counted as loaded nor become rejects. */
+export function notStored({ table }: Loading, count: number): MillraceError {
+  return new MillraceError(
+    "NOT_BALANCED",
+    `"${table.name}" did not store ${count} rows that it did not refuse either`,
+    {
+      remedy:
+        "Most likely a BEFORE trigger returns NULL, or a rule drops rows. Let it raise an exception, and such rows become rejects; or load into the table that it moves them to.",
+      at: { table: table.name },
+    },
+  );
 }
 
 export function bytesOf(loading: Loading, { from, to }: Range): Uint8Array {

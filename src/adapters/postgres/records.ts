@@ -21,7 +21,7 @@ export interface RecordPlace {
 type RejectRow = Omit<StoredReject, "line" | "offset"> & { readonly line: bigint | null; readonly offset: bigint };
 
 async function findRejects({ connections, names }: RecordPlace, filter: RejectFilter): Promise<StoredReject[]> {
-  const text = `select id, pipeline, lane, batch, source, record, line, source_offset as offset, bytes, truncated, reasons,
+  const text = `select id, pipeline, lane, batch, source, record, line, record_offset as offset, bytes, truncated, reasons,
   format, state, attempts, rejected_at as "rejectedAt" from ${names.reject}
 where ($1::text is null or pipeline = $1) and ($2::text is null or state = $2) and ($3::int8[] is null or id = any ($3))
   and ($4::jsonb is null or reasons @> $4) and ($5::int8 is null or id > $5) order by id limit $6`;
@@ -81,7 +81,7 @@ export async function findCheckpoint(
   pipeline: string,
   lane: string,
 ): Promise<Checkpoint | undefined> {
-  const text = `select ${checkpointColumns} from ${place.names.checkpoint} where pipeline = $1 and lane = $2`;
+  const text = `select ${checkpointColumns} from ${place.names.checkpoint} where pipeline = $1 and lane = $2 and position is not null`;
   const values = [pipeline, lane];
   const { rows } = await place.connections.ask<Checkpoint>("reading a checkpoint", { text, values });
   return rows[0];

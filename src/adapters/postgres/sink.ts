@@ -23,7 +23,7 @@ import {
   definitionLane,
   ensureSchema,
   ensureState,
-  isRealLane,
+  forgetLanes,
   lockCreation,
   type StateNames,
   stateNames,
@@ -44,6 +44,8 @@ const facts: SinkFacts = {
 export const postgresSink: SinkFactory = (place, options, context) =>
   new PostgresSink(place, options, context, patience);
 
+type ClaimRow = Pick<Claim, "epoch" | "position" | "resumed">;
+
 /** What is known once the sink is open. */
 interface Opened {
   /** Schema of target tables. */
@@ -60,6 +62,7 @@ export class PostgresSink implements Sink {
   readonly #context: AdapterContext;
   readonly #tables = new Map<string, TableInfo>();
   readonly #habits = new Map<string, Habit>();
+  readonly #units = new Set<Unit>();
   readonly #place: RecordPlace;
   #opened: Opened | undefined;
 
@@ -146,7 +149,11 @@ values ($1, $2, 0, $3, $4) on conflict (pipeline, lane) do nothing`;
     const habit = this.#habits.get(target.table) ?? newHabit();
     this.#habits.set(target.table, habit);
     const client = await this.#connections.connect();
-    return beginUnit({ client, names, target, table, habit, replace: options.replace === true });
+    const done = (ended: Unit): void => void this.#units.delete(ended);
+    const unit = await beginUnit({ client, names, target, table, habit, replace: options.replace === true, done });
+    this.#units.add(unit);
+    if (this.#opened === undefined) await unit.rollback();
+    return unit;
   }
 
   query(sql: string) {
@@ -161,8 +168,10 @@ values ($1, $2, 0, $3, $4) on conflict (pipeline, lane) do nothing`;
     return explainError(error, this.shown);
   }
 
-  close(): Promise<void> {
-    return this.#connections.close();
+  async close(): Promise<void> {
+    this.#opened = undefined;
+    for (const unit of [...this.#units]) await unit.rollback();
+    await this.#connections.close();
   }
 
   #open(): Opened {
@@ -185,26 +194,27 @@ values ($1, $2, 0, $3, $4) on conflict (pipeline, lane) do nothing`;
       await ensureSchema(client, schema);
       for (const statement of targetDdl(schema, target)) await ask(client, purpose, statement);
       // Positions of a table that is gone mean nothing for the new one.
-      const text = `delete from ${names.checkpoint} where pipeline = $1 and ${isRealLane}`;
-      await ask(client, "forgetting positions of an earlier table", { text, values: [target.pipeline] });
+      await ask(client, "forgetting positions of an earlier table", forgetLanes(names, target.pipeline, []));
       return true;
     });
   }
 
   async #claimOnce(pipeline: string, lane: string, source: string, initial: Position): Promise<Claim> {
     const { checkpoint } = this.#open().names;
-    const text = `insert into ${checkpoint} as c (pipeline, lane, epoch, position, source) values ($1, $2, 1, $3, $4)
-on conflict (pipeline, lane) do update set epoch = c.epoch + 1, source = excluded.source, claimed_at = clock_timestamp()
-returning epoch, position`;
+    // What was there is locked and read first: RETURNING sees only what became of it.
+    const text = `with before as materialized
+  (select position is not null as resumed from ${checkpoint} where pipeline = $1 and lane = $2 for update)
+insert into ${checkpoint} as c (pipeline, lane, epoch, position, source)
+select $1, $2, 1, $3, $4 from (select count(*) from before) as locked
+on conflict (pipeline, lane) do update set epoch = c.epoch + 1, position = coalesce(c.position, excluded.position),
+  source = excluded.source, claimed_at = clock_timestamp()
+returning epoch, position, coalesce((select resumed from before), epoch > 1) as resumed`;
     const values = [pipeline, lane, jsonText(initial), source];
-    const answer = await this.#connections.ask<{ epoch: number; position: Position }>("claiming the lane", {
-      text,
-      values,
-    });
+    const answer = await this.#connections.ask<ClaimRow>("claiming the lane", { text, values });
     const [row] = answer.rows;
     if (row === undefined)
       throw new MillraceError("INTERNAL", "A claim came back empty", { remedy: "Please report it." });
-    return { pipeline, lane, source, epoch: row.epoch, position: row.position, resumed: row.epoch > 1 };
+    return { pipeline, lane, source, ...row };
   }
 }
 

@@ -1,8 +1,16 @@
 import { quoteIdentifier, quoteLiteral } from "../../core/identifier.ts";
 import { ask } from "./client.ts";
-import { attempt, checkDeferred, copyRanges, faultyRow, type Loading, purpose, type Range } from "./loading.ts";
+import {
+  attempt,
+  checkDeferred,
+  copyRanges,
+  faultyRow,
+  type Loading,
+  notStored,
+  purpose,
+  type Range,
+} from "./loading.ts";
 import { columnList } from "./names.ts";
-import type { Refusal } from "./refusal.ts";
 
 /**
  * The stage is a temporary table of text columns `c1` … `cN` and the row's ordinal `n`, from 1. Whatever a row holds
@@ -42,9 +50,17 @@ async function stageRange(loading: Loading, range: Range): Promise<void> {
   }
 }
 
+/** What became of rows that were moved out of the stage. */
+interface Moved {
+  /** Rows that are new in the table. */
+  readonly fresh: number;
+  /** Rows that the table neither stored nor refused. */
+  readonly dropped: number;
+}
+
 /**
  * The statement that moves staged rows from `low` up to, not including, `high` (SQL expressions) into the table. That
- * of a merge answers with the number of new rows, `into` where it is told.
+ * of a merge answers with `Moved`, `into` where it is told; another's number of rows tells what was stored.
  */
 function moveSql(loading: Loading, low: string, high: string, into = ""): string {
   const { table, tableSql, columns, mergeKey } = loading;
@@ -53,34 +69,35 @@ function moveSql(loading: Loading, low: string, high: string, into = ""): string
   const from = `from pg_temp.${stageName(columns.length)} as s where s.n >= ${low} and s.n < ${high}`;
   const insert = `insert into ${tableSql} (${columnList(columns)}) overriding system value`;
   if (mergeKey === undefined) return `${insert} select ${casts.join(", ")} ${from} order by s.n`;
-  const keys = mergeKey.map((name) => casts[columns.indexOf(name)]);
+  const keys = mergeKey.map((name) => casts[columns.indexOf(name)]).join(", ");
+  // In the order of the key, so that two merges take their row locks in the same order.
+  const source = `select distinct on (${keys}) ${casts.map((cast, index) => `${cast} as c${index + 1}`).join(", ")} ${from} order by ${keys}, s.n desc`;
   const rest = columns.filter((name) => !mergeKey.includes(name)).map(quoteIdentifier);
   const sets = rest.map((name) => `${name} = excluded.${name}`).join(", ");
   const action = rest.length === 0 ? "do nothing" : `do update set ${sets}`;
-  // In the order of the key, so that two merges take their row locks in the same order.
-  const merge = `${insert} select distinct on (${keys.join(", ")}) ${casts.join(", ")} ${from} order by ${keys.join(", ")}, s.n desc
-on conflict (${columnList(mergeKey)}) ${action}`;
-  if (!table.partitioned) {
-    return `with written as (${merge} returning (xmax = 0) as fresh) select (count(*) filter (where fresh))::int as fresh ${into} from written`;
-  }
-  // A partitioned table does not show xmax: keys that were not there are counted, as of the statement's start.
-  const same = mergeKey.map((name, index) => `t.${quoteIdentifier(name)} = k.k${index}`).join(" and ");
-  const staged = keys.map((key, index) => `${key} as k${index}`).join(", ");
-  return `with written as (${merge}) select count(*)::int as fresh ${into} from (select distinct ${staged} ${from}) as k
-where not exists (select from ${tableSql} as t where ${same})`;
+  // Keys that are not there, as of the statement's start: what is new where the rows written do not tell.
+  const same = mergeKey.map((name) => `t.${quoteIdentifier(name)} = k.c${columns.indexOf(name) + 1}`).join(" and ");
+  const absent = `(select count(*) from source as k where not exists (select from ${tableSql} as t where ${same}))`;
+  // A partitioned table does not show xmax.
+  const fresh = table.partitioned ? absent : "count(*) filter (where fresh)";
+  const wanted = rest.length === 0 ? absent : "(select count(*) from source)";
+  const dropped = table.rowTriggers ? `${wanted} - count(*)` : "0";
+  return `with source as (${source}), written as (${insert} select * from source
+on conflict (${columnList(mergeKey)}) ${action} returning ${table.partitioned ? "true" : "xmax = 0"} as fresh)
+select (${fresh})::int as fresh, (${dropped})::int as dropped ${into} from written`;
 }
 
-/** Moves all that is staged in one statement. Gives the number of rows that are new, or what spoke against it. */
-async function moveAtOnce(loading: Loading, count: number): Promise<number | undefined> {
-  const move = moveSql(loading, "1", String(count + 1));
-  let fresh = 0;
+/** Moves all that is staged in one statement; undefined when a row is refused. */
+async function moveAtOnce(loading: Loading, staged: number, high: number): Promise<Moved | undefined> {
+  const move = moveSql(loading, "1", String(high));
+  let moved: Moved | undefined;
   await ask(loading.client, purpose, loading.savepoint.begin());
   const fault = await attempt(loading, async () => {
-    const { rows } = await ask<{ fresh: number }>(loading.client, purpose, move);
-    fresh = rows[0]?.fresh ?? 0;
+    const { rows, count } = await ask<Moved>(loading.client, purpose, move);
+    moved = loading.mergeKey === undefined ? { fresh: count, dropped: staged - count } : rows[0];
     await checkDeferred(loading);
   });
-  return fault === undefined ? fresh : undefined;
+  return fault === undefined ? moved : undefined;
 }
 
 const partsOfRange = 16;
@@ -88,16 +105,23 @@ const partRowsMax = 1000;
 
 /**
  * Moves what is staged in parts of `step` rows. A part in which a row is refused is undone and parted again, down to
- * the row, all in the server. Ends with the faults in a table, and the number of new rows under n = 0.
+ * the row, all in the server. Ends with the faults in a table, and under n = 0 the numbers of rows that are new, that were
+ * dropped, and that statements stored.
  */
 function moveInPartsSql(loading: Loading, count: number, step: number): string {
-  const move = moveSql(loading, "millrace_move.low", "millrace_move.high", "into millrace_move.fresh");
+  const move = moveSql(
+    loading,
+    "millrace_move.low",
+    "millrace_move.high",
+    "into millrace_move.fresh, millrace_move.dropped",
+  );
   return `do ${quoteLiteral(`
 #variable_conflict use_column
 <<millrace_move>>
 declare
   lows int[]; highs int[]; depth int; low int; high int; step int; part int;
-  fresh int := 0; total int := 0;
+  fresh int := 0; dropped int := 0; stored int := 0;
+  sum_fresh int := 0; sum_dropped int := 0; sum_stored int := 0;
   state text; message text; detail text; col text; con text;
 begin
   select array_agg(l order by l desc), array_agg(least(l + ${step}, ${count + 1}) order by l desc), count(*)
@@ -106,7 +130,10 @@ begin
     low := lows[depth]; high := highs[depth]; depth := depth - 1;
     begin
       ${move};
-      total := total + millrace_move.fresh;
+      get diagnostics stored = row_count;
+      sum_fresh := sum_fresh + millrace_move.fresh;
+      sum_dropped := sum_dropped + millrace_move.dropped;
+      sum_stored := sum_stored + millrace_move.stored;
     exception when others then
       get stacked diagnostics state = returned_sqlstate, message = message_text, detail = pg_exception_detail,
         col = column_name, con = constraint_name;
@@ -123,7 +150,7 @@ begin
       end if;
     end;
   end loop;
-  insert into ${faultTable} (n, message) values (0, millrace_move.total::text);
+  insert into ${faultTable} (n, message, detail, col) values (0, sum_fresh::text, sum_dropped::text, sum_stored::text);
 end`)}`;
 }
 
@@ -136,22 +163,25 @@ interface FaultRow {
   readonly con: string;
 }
 
-/** Gives the number of new rows; refused ones go to `loading.refusals`. */
-async function moveInParts(loading: Loading, range: Range, step: number): Promise<number> {
+/** Refused rows go to `loading.refusals`. */
+async function moveInParts(loading: Loading, range: Range, staged: number, step: number): Promise<Moved> {
   await loading.savepoint.release();
   await checkDeferred(loading);
   await ask(loading.client, purpose, moveInPartsSql(loading, range.to - range.from, step));
   const { rows } = await ask<FaultRow>(loading.client, purpose, `select * from ${faultTable} order by n`);
-  const [total, ...faults] = rows;
+  const [sums, ...faults] = rows;
   for (const { n, state, message, detail, col, con } of faults) {
     loading.refusals.push({ row: range.from + n - 1, fault: { state, message, detail, column: col, constraint: con } });
   }
-  return Number(total?.message ?? 0);
+  const [fresh, dropped, stored] = [sums?.message, sums?.detail, sums?.col].map(Number) as [number, number, number];
+  return loading.mergeKey === undefined
+    ? { fresh: stored, dropped: staged - faults.length - stored }
+    : { fresh, dropped };
 }
 
 /**
  * Writes the rows of `range` by way of the stage, merged by key if they are to be. `atOnce`: all in one statement at
- * first; false when it is known already that a row will be refused.
+ * first; false when it is known already that a row will be refused. Throws NOT_BALANCED when the table drops rows.
  */
 export async function loadStaged(loading: Loading, range: Range, atOnce: boolean): Promise<void> {
   const before = loading.refusals.length;
@@ -159,9 +189,13 @@ export async function loadStaged(loading: Loading, range: Range, atOnce: boolean
   await loading.savepoint.release();
   await stageRange(loading, range);
   const count = range.to - range.from;
-  const moved = atOnce ? await moveAtOnce(loading, count) : undefined;
-  const fresh = moved ?? (await moveInParts(loading, range, Math.min(partRowsMax, Math.ceil(count / partsOfRange))));
+  const staged = count - (loading.refusals.length - before);
+  const step = Math.min(partRowsMax, Math.ceil(count / partsOfRange));
+  const moved =
+    (atOnce ? await moveAtOnce(loading, staged, count + 1) : undefined) ??
+    (await moveInParts(loading, range, staged, step));
+  if (moved.dropped !== 0) throw notStored(loading, moved.dropped);
   if (loading.mergeKey === undefined) return;
-  const refused: readonly Refusal[] = loading.refusals.slice(before);
-  loading.merged += count - refused.length - fresh;
+  const refused = loading.refusals.length - before;
+  loading.merged += count - refused - moved.fresh;
 }

@@ -1,7 +1,7 @@
 import type { PoolClient } from "pg";
 import { MillraceError } from "../../core/error.ts";
 import { lineageRecordBits } from "../../core/lineage.ts";
-import { ask, type Connections } from "./client.ts";
+import { ask, type Connections, type Statement } from "./client.ts";
 import { qualifiedName } from "./names.ts";
 
 /** Names of what Millrace keeps, quoted and with their schema. */
@@ -28,8 +28,18 @@ export function stateNames(schema: string): StateNames {
 
 /** The lane under which a pipeline's definition is kept, as a checkpoint of epoch 0. */
 export const definitionLane = (version: string): string => `definition:${version}`;
-/** True of every lane that is not a definition. */
-export const isRealLane = "lane not like 'definition:%'";
+/** True of every lane that has a position and is not a definition. A forgotten lane has none. */
+export const isRealLane = "position is not null and lane not like 'definition:%'";
+
+/**
+ * Forgets the lanes of pipeline `$1` but for those of `$2`: their epochs go on, so that none is used twice, and whoever
+ * still holds one is fenced. What is forgotten already has no owner.
+ */
+export function forgetLanes(names: StateNames, pipeline: string, but: readonly string[]): Statement {
+  const text = `update ${names.checkpoint} set position = null, epoch = epoch + 1, moved_at = null
+where pipeline = $1 and ${isRealLane} and lane <> all ($2::text[])`;
+  return { text, values: [pipeline, but] };
+}
 
 /** Positions and definitions are json, not jsonb: kept as the very text that they were given as. */
 export function stateDdl(names: StateNames): readonly string[] {
@@ -38,7 +48,7 @@ export function stateDdl(names: StateNames): readonly string[] {
   pipeline text not null,
   lane text not null,
   epoch integer not null,
-  position json not null,
+  position json,
   source text not null,
   claimed_at timestamptz not null default clock_timestamp(),
   moved_at timestamptz,
@@ -52,16 +62,14 @@ export function stateDdl(names: StateNames): readonly string[] {
   source text not null,
   record integer not null,
   line bigint,
-  source_offset bigint not null,
+  record_offset bigint not null,
   bytes bytea not null,
   truncated boolean not null,
   reasons jsonb not null,
   format jsonb not null,
   state text not null default 'open' check (state in ('open', 'replayed')),
   attempts integer not null default 1,
-  rejected_at timestamptz not null default clock_timestamp(),
-  replayed_at timestamptz,
-  replayed_batch bigint
+  rejected_at timestamptz not null default clock_timestamp()
 )`,
     `create index if not exists millrace_reject_open on ${names.reject} (pipeline, id) where state = 'open'`,
     `create table if not exists ${names.ledger} (
@@ -87,7 +95,6 @@ export function stateDdl(names: StateNames): readonly string[] {
     `create table if not exists ${names.seen} (
   pipeline text not null,
   id text not null,
-  lane text not null,
   batch bigint not null,
   seen_at timestamptz not null default clock_timestamp(),
   primary key (pipeline, id)

@@ -6,6 +6,9 @@ import type { Json } from "../../core/json.ts";
  * well hold. NUL is shown as its symbol.
  */
 export function jsonbText(value: unknown): string {
+  const text = JSON.stringify(value);
+  // Whatever is not taken is written as an escape of this kind; looking at every value of every reject would cost more.
+  if (!text.includes("\\u")) return text;
   return JSON.stringify(value, (_, inner: unknown) =>
     typeof inner === "string" ? inner.replaceAll("\0", "\u2400").toWellFormed() : inner,
   );

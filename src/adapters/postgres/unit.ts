@@ -13,7 +13,7 @@ import { type Habit, loadRows } from "./load.ts";
 import { qualifiedName } from "./names.ts";
 import { reasonOf } from "./refusal.ts";
 import { Savepoint } from "./savepoint.ts";
-import { isRealLane, type StateNames } from "./state.ts";
+import { forgetLanes, type StateNames } from "./state.ts";
 
 export interface UnitPlan {
   readonly client: PoolClient;
@@ -22,6 +22,8 @@ export interface UnitPlan {
   readonly table: TableInfo;
   readonly habit: Habit;
   readonly replace: boolean;
+  /** Told when the unit has given its session back. */
+  readonly done: (unit: Unit) => void;
 }
 
 /** Starts the transaction on the session of the plan, which belongs to the unit from here on. */
@@ -87,8 +89,7 @@ class TransactionUnit implements Unit {
   /** With `replace` the rows of the other lanes are gone, and their positions with them. */
   async #forgetLanes(): Promise<void> {
     const { client, names, target } = this.#plan;
-    const text = `delete from ${names.checkpoint} where pipeline = $1 and ${isRealLane} and lane <> all ($2::text[])`;
-    await ask(client, "forgetting replaced lanes", { text, values: [target.pipeline, [...this.#lanes]] });
+    await ask(client, "forgetting replaced lanes", forgetLanes(names, target.pipeline, [...this.#lanes]));
   }
 
   async #guard<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -113,6 +114,7 @@ class TransactionUnit implements Unit {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#plan.client.release(destroy);
+    this.#plan.done(this);
   }
 }
 
