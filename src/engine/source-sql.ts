@@ -34,7 +34,7 @@ export async function sourceSql(
       return { ...lines, sql: jsonSql(contract, json) };
     }
     case "query":
-      return { sql: await querySql(records.sql, names, connection), dispose: async () => {} };
+      return { sql: await querySql(records.sql, contract, connection), dispose: async () => {} };
   }
 }
 
@@ -98,21 +98,35 @@ function unusedByte(text: Uint8Array): string {
 }
 
 /** Typed columns as text, so that one set of rules serves. A whole number kept as a double is still a whole number. */
-async function querySql(sql: string, names: readonly string[], connection: EngineConnection): Promise<string> {
+async function querySql(sql: string, contract: Contract, connection: EngineConnection): Promise<string> {
   const types = new Map<string, string>();
   for (const row of await connection.all(`describe ${sql}`)) {
     types.set(String(row["column_name"]).toLowerCase(), String(row["column_type"]));
   }
-  const columns = names.map((name, index) => `${asText(name, types.get(name.toLowerCase()))} as ${textColumn(index)}`);
+  const columns = Object.entries(contract.columns).map(([name, { format }], index) => {
+    return `${asText(name, types.get(name.toLowerCase()), format)} as ${textColumn(index)}`;
+  });
   return `select ${[numbered, ...columns, `null::varchar as ${faultColumn}`].join(", ")} from (${sql})`;
 }
 
-function asText(name: string, type: string | undefined): string {
+function asText(name: string, type: string | undefined, format: string | undefined): string {
   if (type === undefined) return "null::varchar";
   const column = quoteIdentifier(name);
+  if (format !== undefined && /^(DATE|TIMESTAMP(_S|_MS| WITH TIME ZONE)?)$/.test(type)) return timeAsText(column, format);
   if (type === "DOUBLE" || type === "FLOAT") {
     return `case when ${column} = trunc(${column}) and abs(${column}) < 1e15 then cast(cast(${column} as bigint) as varchar) else cast(${column} as varchar) end`;
   }
   if (/^(STRUCT|MAP)|\[\d*\]$/.test(type)) return `cast(to_json(${column}) as varchar)`;
   return `cast(${column} as varchar)`;
+}
+
+/**
+ * A day or time that is one already has no form of its own, so it is given the contract's; one that the form cannot
+ * hold to the last digit stays as it is, and is told to be of another form.
+ */
+function timeAsText(column: string, format: string): string {
+  const time = `cast(${column} as timestamp)`;
+  const formatted = `strftime(${time}, ${quoteLiteral(format)})`;
+  const exact = `try_strptime(${formatted}, ${quoteLiteral(format)}) = ${time}`;
+  return `case when ${exact} then ${formatted} else cast(${column} as varchar) end`;
 }
