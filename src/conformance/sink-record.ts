@@ -28,6 +28,7 @@ export const recordBehaviours: readonly SinkBehaviour[] = [
   { name: "keeps batch numbers unique across sinks", run: reservesBatches },
   { name: "keeps definitions by version", run: keepsDefinitions },
   { name: "names exactly the message ids that are committed already", run: namesRepeated },
+  { name: "names the message ids that stand in a batch twice", run: namesTwins },
   { name: "forgets the message ids of a unit that is rolled back", run: forgetsMessages },
   { name: "finds the lineage of a key and the rows of a lineage", run: findsLineage },
   { name: "knows no lineage of a table without", run: knowsNoLineage },
@@ -146,6 +147,20 @@ async function namesRepeated(scene: SinkScene): Promise<void> {
   await load(scene, target, { claim: next, rows: named(4), messageIds: ["d"] });
   const after = { rows: named(1, 2, 4), rejects: 1, batches: 2, position: positionAt(4) };
   scene.expect(await look(scene, target)).toEqual(after);
+}
+
+async function namesTwins(scene: SinkScene): Promise<void> {
+  const target = makeTarget();
+  await scene.sink.prepare(target);
+  const claim = await claimLane(scene.sink);
+  const twins = { claim, rows: named(1, 2, 3, 4, 5), messageIds: ["a", "b", "a", "c", "a"] };
+  const error = await errorOf(load(scene, target, twins));
+  const said = error instanceof RepeatedMessages ? { ids: error.ids, where: error.where } : String(error);
+  scene.expect(said).toEqual({ ids: ["a"], where: "batch" });
+  scene.expect(await look(scene, target)).toEqual({ rows: [], rejects: 0, batches: 0, position: zero });
+  // As the runner does it: the first record of the id stays.
+  await load(scene, target, { claim, rows: named(1, 2, 4), messageIds: ["a", "b", "c"] });
+  scene.expect((await look(scene, target)).rows).toEqual(named(1, 2, 4));
 }
 
 async function forgetsMessages(scene: SinkScene): Promise<void> {

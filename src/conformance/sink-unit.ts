@@ -28,6 +28,7 @@ export const unitBehaviours: readonly SinkBehaviour[] = [
   { name: "commits a batch of rejects only", run: commitsRejectsOnly },
   { name: "commits a batch that was filtered whole", run: commitsFilteredOnly },
   { name: "commits a batch without records", run: commitsNoRecords },
+  { name: "rolls back the units that are open when it is closed", run: closesOpenUnits },
 ];
 
 const rows = [
@@ -174,4 +175,23 @@ async function commitsNoRecords(scene: SinkScene): Promise<void> {
   const after = await look(scene, target);
   scene.expect({ rows: after.rows, position: after.position }).toEqual({ rows: [], position: end });
   scene.expect(await rowsOf(scene, target)).toEqual([]);
+}
+
+/** One unit stands, in another a batch is being written: closing waits for neither's owner, and nothing comes of them. */
+async function closesOpenUnits(scene: SinkScene): Promise<void> {
+  const { target, claim } = await prepared(scene);
+  const closing = [await scene.other(), await scene.other()];
+  for (const [n, sink] of closing.entries()) {
+    const batch = await makeBatch(scene, target, { claim, rows, rejects: [makeReject(2)] });
+    const unit = await sink.begin(target);
+    const writing = errorOf(unit.write(batch));
+    if (n === 0) await writing;
+    await sink.close();
+    await writing;
+    scene.expect((await errorOf(unit.commit())) === undefined).toEqual(false);
+    scene.expect(await look(scene, target)).toEqual(nothing);
+    await unit.rollback();
+  }
+  await load(scene, target, { claim, rows });
+  scene.expect(await look(scene, target)).toEqual({ rows, rejects: 0, batches: 1, position: positionAt(2) });
 }

@@ -2,6 +2,7 @@ import type { Sink } from "../ports/sink.ts";
 import type { SinkHarness } from "./harness.ts";
 import { claimBehaviours } from "./sink-claim.ts";
 import { contentionBehaviours } from "./sink-contention.ts";
+import { forgettingBehaviours } from "./sink-forgetting.ts";
 import { modeBehaviours } from "./sink-mode.ts";
 import { prepareBehaviours } from "./sink-prepare.ts";
 import { recordBehaviours } from "./sink-record.ts";
@@ -13,6 +14,7 @@ import { valueBehaviours } from "./sink-value.ts";
 const groups: readonly (readonly [string, readonly SinkBehaviour[]])[] = [
   ["before the first batch", prepareBehaviours],
   ["claims and fences", claimBehaviours],
+  ["lanes that are forgotten", forgettingBehaviours],
   ["units", unitBehaviours],
   ["modes", modeBehaviours],
   ["rejects and replay", rejectBehaviours],

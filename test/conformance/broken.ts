@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import type { SinkPlace } from "../../src/conformance/index.ts";
 import type { Sink, SinkBatch, SinkRecords, Target, Unit, WriteResult } from "../../src/ports/sink.ts";
 
@@ -146,3 +148,46 @@ export const losesUnitsSideBySide = ((): ((place: SinkPlace) => SinkPlace) => {
     };
   });
 })();
+
+/** Does to the lanes that a file sink has just forgotten what another sink might do in their place. */
+export function everyForgottenLane(sql: string): (place: SinkPlace) => SinkPlace {
+  const doInstead = (sink: Sink): void => {
+    const catalog = new DatabaseSync(join(sink.shown.replace(/^file:/, ""), "_millrace", "catalog.db"));
+    try {
+      catalog.exec(sql);
+    } finally {
+      catalog.close();
+    }
+  };
+  return everySink((sink) => ({
+    prepare: async (target) => {
+      const prepared = await sink.prepare(target);
+      doInstead(sink);
+      return prepared;
+    },
+    begin: async (target, options) => {
+      const unit = await sink.begin(target, options);
+      const commit = async (): Promise<void> => {
+        await unit.commit();
+        if (options?.replace === true) doInstead(sink);
+      };
+      return withChanges(unit, { commit });
+    },
+  }));
+}
+
+/** What is written and not committed is committed as the sink closes. */
+export const commitsOnClose = everySink((sink) => {
+  const open = new Set<Unit>();
+  return {
+    begin: async (target, options) => {
+      const unit = await sink.begin(target, options);
+      open.add(unit);
+      return unit;
+    },
+    close: async () => {
+      await Promise.allSettled([...open].map((unit) => unit.commit()));
+      await sink.close();
+    },
+  };
+});

@@ -64,6 +64,13 @@ const keeping: readonly Fault[] = [
     breakPlace: everyBatch(({ messageIds: _, ...batch }) => batch),
   },
   {
+    what: "takes no notice of a message that comes twice in a batch",
+    noticedBy: ["names the message ids that stand in a batch twice"],
+    breakPlace: everyBatch((batch) =>
+      batch.messageIds === undefined ? batch : { ...batch, messageIds: [...new Set(batch.messageIds)] },
+    ),
+  },
+  {
     what: "takes all messages of a batch for repeated when one is",
     noticedBy: ["names exactly the message ids that are committed already"],
     breakPlace: everyUnit((unit) => ({

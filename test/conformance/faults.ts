@@ -1,8 +1,10 @@
 import { MillraceError } from "../../src/core/error.ts";
 import {
+  commitsOnClose,
   commitsOnRollback,
   commitsTheGoodPart,
   everyBatch,
+  everyForgottenLane,
   everyResult,
   everySink,
   everyUnit,
@@ -134,6 +136,23 @@ const fencing: readonly Fault[] = [
   },
 ];
 
+const forgetting: readonly Fault[] = [
+  {
+    what: "deletes a lane instead of forgetting it",
+    noticedBy: [
+      "fences a zombie from before the table was created anew",
+      "fences a zombie from before a replace",
+      "goes on counting epochs however often a lane is forgotten",
+    ],
+    breakPlace: everyForgottenLane("delete from millrace_checkpoint where position is null"),
+  },
+  {
+    what: "forgets a lane and leaves its owner the epoch",
+    noticedBy: ["fences a zombie from before the table was created anew", "fences a zombie from before a replace"],
+    breakPlace: everyForgottenLane("update millrace_checkpoint set epoch = epoch - 1 where position is null"),
+  },
+];
+
 const committing: readonly Fault[] = [
   {
     what: "commits every write at once",
@@ -211,6 +230,11 @@ const committing: readonly Fault[] = [
     })),
   },
   {
+    what: "commits what is open when it is closed",
+    noticedBy: ["rolls back the units that are open when it is closed"],
+    breakPlace: commitsOnClose,
+  },
+  {
     what: "loses rows of units side by side",
     noticedBy: ["commits lanes side by side"],
     breakPlace: losesUnitsSideBySide,
@@ -283,4 +307,11 @@ const meetingRows: readonly Fault[] = [
   },
 ];
 
-export const faults: readonly Fault[] = [...preparing, ...fencing, ...committing, ...meetingRows, ...faultsOfKeeping];
+export const faults: readonly Fault[] = [
+  ...preparing,
+  ...fencing,
+  ...forgetting,
+  ...committing,
+  ...meetingRows,
+  ...faultsOfKeeping,
+];
