@@ -6,8 +6,8 @@ import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import { loadPipeline } from "../runtime/load.ts";
 import { type Preview, previewPipeline } from "../runtime/preview.ts";
-import { targetOf } from "../runtime/runner.ts";
 import { Session } from "../runtime/session.ts";
+import { targetOf } from "../runtime/target.ts";
 import { contractLines } from "./contract-lines.ts";
 import { countOf } from "./figures.ts";
 import { addSourceFlags, addTargetFlags, wholeNumber } from "./flags.ts";
@@ -53,7 +53,7 @@ async function preview(from: string, flags: PreviewFlags): Promise<void> {
     const pipeline = await pipelineToPreview(from, flags, session);
     const seen = await previewPipeline(session, pipeline, flags.rows);
     const sink = await session.sink(pipeline.to, pipeline.sink);
-    const ddl = sink.ddl(await targetOf({ pipeline, sink, engine: session.engine, context: session.context }));
+    const ddl = sink.ddl(await targetOf(pipeline, session.engine));
     if (flags.json === true) printJson(pipeline, seen, ddl);
     else printText(pipeline, seen, { text: ddl, of: sink.shown });
   } finally {

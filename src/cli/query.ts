@@ -37,7 +37,6 @@ export function define(command: Command): void {
 }
 
 async function query(url: string, sql: string, flags: QueryFlags): Promise<void> {
-  stdout.onClosed(() => process.exit());
   const session = await Session.open({ notice: (text) => stderr.line(text) });
   try {
     const sink = await session.sink(url);
@@ -55,6 +54,7 @@ async function query(url: string, sql: string, flags: QueryFlags): Promise<void>
 async function printJson(rows: AsyncIterable<readonly EngineRow[]>): Promise<void> {
   let before = "[";
   for await (const piece of rows) {
+    if (stdout.isClosed) return;
     const texts = piece.map((row) => JSON.stringify(jsonValue(row)));
     if (texts.length === 0) continue;
     await stdout.send(`${before}\n${texts.join(",\n")}`);

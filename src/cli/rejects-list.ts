@@ -13,7 +13,6 @@ interface ListFlags extends RejectsFlags {
 }
 
 export function listRejects(flags: ListFlags): Promise<void> {
-  stdout.onClosed(() => process.exit());
   return reading(flags, (sink) => (flags.json === true ? listJson(sink, flags) : listText(sink, flags)));
 }
 
@@ -22,6 +21,7 @@ async function listJson(sink: Sink, flags: ListFlags): Promise<void> {
     stdout.line(JSON.stringify({ event: "group", ...group }));
   let count = 0;
   for await (const page of rejectPages(sink, filterOf(flags))) {
+    if (stdout.isClosed) return;
     count += page.length;
     await stdout.send(page.map((reject) => `${JSON.stringify({ event: "reject", ...storedJson(reject) })}\n`).join(""));
   }

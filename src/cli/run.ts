@@ -1,10 +1,9 @@
 import type { Command } from "commander";
 import { toMillraceError } from "../core/error.ts";
-import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import { parseBytes } from "../runtime/config.ts";
 import type { RunEvent, RunSummary } from "../runtime/events.ts";
-import { runPipeline } from "../runtime/runner.ts";
+import { runIn } from "../runtime/run.ts";
 import { Session } from "../runtime/session.ts";
 import { doneJson, eventJson } from "./event-json.ts";
 import { reportFailure } from "./failure.ts";
@@ -83,9 +82,8 @@ async function runOne(pipeline: Pipeline, session: Session, flags: RunFlags, sto
     else log.observe(event);
   };
   try {
-    const open = await session.pipeline(pipeline, flags.again === true);
-    const patienceMs = follow ? Number.POSITIVE_INFINITY : limit.retryTotalMs;
-    const summary = await runPipeline(open, { follow, stop: stop.signal, onEvent, patienceMs });
+    const settings = { follow, signal: stop.signal, again: flags.again === true, onEvent };
+    const summary = await runIn(session, pipeline, settings);
     if (flags.json === true) stdout.line(doneJson(summary, about));
     else log.end(summary);
     return exitCodeOf(summary, stop);

@@ -19,6 +19,11 @@ export class Screen {
     });
   }
 
+  /** The reader has left: what is only read for it may end. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   get isTerminal(): boolean {
     return this.#stream.isTTY;
   }

@@ -48,8 +48,10 @@ export class Workplace implements AsyncDisposable {
     await this.write("hired.json", JSON.stringify(employeesContract));
   }
 
-  start(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-    const child = spawn(process.execPath, [main, ...args], { cwd: this.folder, env: environment(env), stdio: "pipe" });
+  start(args: readonly string[], more: Readonly<Record<string, string>> = {}): ChildProcess {
+    // What a killed process spills is removed with the folder.
+    const env = environment({ TMPDIR: this.folder, ...more });
+    const child = spawn(process.execPath, [main, ...args], { cwd: this.folder, env, stdio: "pipe" });
     this.#running.add(child);
     child.once("close", () => this.#running.delete(child));
     return child;
