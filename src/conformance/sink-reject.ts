@@ -158,6 +158,8 @@ async function keepsOpen(scene: SinkScene): Promise<void> {
     [ids[2], "open", ["type"]],
   ]);
   scene.expect(after.map((one) => one.attempts)).toEqual([2, 2, 1]);
+  const times = after.map((one) => one.rejectedAt);
+  scene.expect(times).toEqual(open.map((one) => one.rejectedAt));
   const [, before] = open;
   scene.expect(Buffer.compare(after[1]?.bytes ?? Buffer.from("none"), before?.bytes ?? Buffer.from(""))).toEqual(0);
 }

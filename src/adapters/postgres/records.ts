@@ -8,7 +8,7 @@ import type { EngineRow } from "../../ports/engine.ts";
 import type { LedgerFilter, RejectFilter, SinkRecords } from "../../ports/sink.ts";
 import type { Connections } from "./client.ts";
 import { qualifiedName } from "./names.ts";
-import { definitionLane, isRealLane, type StateNames } from "./state.ts";
+import { definitionLane, isComplete, isRealLane, type StateNames } from "./state.ts";
 
 /** Where to look: the names are known once the sink is open. */
 export interface RecordPlace {
@@ -16,6 +16,8 @@ export interface RecordPlace {
   readonly names: StateNames;
   /** Schema of target tables. */
   readonly schema: string;
+  /** Whether what Millrace keeps is known to be there. */
+  readonly kept: boolean;
 }
 
 type RejectRow = Omit<StoredReject, "line" | "offset"> & { readonly line: bigint | null; readonly offset: bigint };
@@ -124,13 +126,18 @@ where ${column} between $1 and $2 order by ${column} limit $3`;
   return [...(await place.connections.ask<EngineRow>("looking for rows", { text, values })).rows];
 }
 
+/** A place that is only read may have nothing yet of what Millrace keeps: it is looked for each time, then. */
+async function whereKept<Result>(place: RecordPlace, nothing: Result, find: () => Promise<Result>): Promise<Result> {
+  return place.kept || (await isComplete(place.connections, place.names)) ? find() : nothing;
+}
+
 export function sinkRecords(place: RecordPlace): SinkRecords {
   return {
-    rejects: (filter) => findRejects(place, filter),
-    rejectSummary: (pipeline) => sumRejects(place, pipeline),
-    ledger: (filter) => findLedger(place, filter),
-    checkpoints: (pipeline, source) => listCheckpoints(place, pipeline, source),
-    definition: (pipeline, version) => findDefinition(place, pipeline, version),
+    rejects: (filter) => whereKept(place, [], () => findRejects(place, filter)),
+    rejectSummary: (pipeline) => whereKept(place, [], () => sumRejects(place, pipeline)),
+    ledger: (filter) => whereKept(place, [], () => findLedger(place, filter)),
+    checkpoints: (pipeline, source) => whereKept(place, [], () => listCheckpoints(place, pipeline, source)),
+    definition: (pipeline, version) => whereKept(place, undefined, () => findDefinition(place, pipeline, version)),
     lineageOf: (table, key) => findLineage(place, table, key),
     rowsByLineage: (table, from, to, limit) => findRows(place, table, from, to, limit),
   };

@@ -51,6 +51,8 @@ interface Opened {
   /** Schema of target tables. */
   readonly schema: string;
   readonly names: StateNames;
+  /** Whether what Millrace keeps was there, or was created. */
+  readonly kept: boolean;
 }
 
 export class PostgresSink implements Sink {
@@ -80,15 +82,18 @@ export class PostgresSink implements Sink {
       get schema() {
         return opened().schema;
       },
+      get kept() {
+        return opened().kept;
+      },
     };
     this.records = sinkRecords(this.#place);
   }
 
-  async open(): Promise<void> {
+  async open(use: "write" | "read" = "write"): Promise<void> {
     const schema = this.#address.schema ?? (await currentSchema(this.#connections));
     const names = stateNames(this.#address.stateSchema ?? schema);
-    await ensureState(this.#connections, names);
-    this.#opened = { schema, names };
+    if (use === "write") await ensureState(this.#connections, names);
+    this.#opened = { schema, names, kept: use === "write" };
   }
 
   ddl(target: Target): string {

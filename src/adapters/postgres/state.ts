@@ -144,7 +144,8 @@ export async function ensureState(connections: Connections, names: StateNames): 
   });
 }
 
-async function isComplete(connections: Connections, names: StateNames): Promise<boolean> {
+/** Whether all that Millrace keeps is there. */
+export async function isComplete(connections: Connections, names: StateNames): Promise<boolean> {
   const { checkpoint, reject, ledger, seen, batch } = names;
   const text = "select count(to_regclass(name))::int as found from unnest($1::text[]) as name";
   const wanted = [checkpoint, reject, ledger, seen, batch];

@@ -77,6 +77,42 @@ describe("a unit", () => {
   });
 });
 
+describe("a sink that is closed", () => {
+  it("while a unit of it waits for its turn lets that one write nothing", async () => {
+    const target = makeTarget();
+    const sink = await scene.opened();
+    const other = await scene.opened();
+    await sink.prepare(target);
+    const claim = await sink.claim("p", "lane", "lane.csv", { row: 0 });
+    const batch = await scene.batch(sink, target, claim, rows);
+    const first = await other.begin(target);
+    const waiting = sink.begin(target);
+    await sink.close();
+    await first.rollback();
+    await expect((await waiting).write(batch)).rejects.toMatchObject({ code: "INTERNAL" });
+    // The turn was given on.
+    await (await other.begin(target)).rollback();
+    expect(await readQuery(other, "select * from t")).toEqual([]);
+  });
+
+  it("while a batch is written leaves nothing of it", async () => {
+    const target = makeTarget();
+    const sink = await scene.opened();
+    await sink.prepare(target);
+    const claim = await sink.claim("p", "lane", "lane.csv", { row: 0 });
+    for (let statements = 0; statements < 6; statements += 1) {
+      const closing = await scene.opened();
+      const unit = await closing.begin(target);
+      const writing = unit.write(await scene.batch(sink, target, claim, rows));
+      writing.catch(() => undefined); // Whether it still ends well is told by what it leaves.
+      for (let n = 0; n < statements; n += 1) await readQuery(sink, "select 1");
+      await closing.close();
+      expect(await readQuery(sink, "select * from t union all select 1, lane from millrace_ledger")).toEqual([]);
+      expect(await sink.checkpoint("p", "lane")).toMatchObject({ position: { row: 0 } });
+    }
+  });
+});
+
 describe("the checkpoint", () => {
   it("is moved thousands of times without failing or growing", async () => {
     const target = makeTarget({ key: [] });

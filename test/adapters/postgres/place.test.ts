@@ -81,6 +81,28 @@ describe("the place", () => {
     await run(server.url, "drop owned by modest; drop role modest");
   });
 
+  it("is read without the right to create, and nothing is created", async () => {
+    await run(server.url, "drop schema public cascade; create schema public; drop role if exists reader");
+    await run(server.url, "create role reader login password 'reader'; grant usage on schema public to reader");
+    const url = new URL(server.url);
+    [url.username, url.password] = ["reader", "reader"];
+    const reader = makeSink(url.href);
+    await reader.open("read");
+    const found = async (): Promise<number> => (await reader.records.ledger({ limit: 1 })).length;
+    expect([await found(), await reader.records.checkpoints("p")]).toEqual([0, []]);
+    expect(await run(server.url, "select to_regclass('public.millrace_ledger') as there")).toEqual([{ there: null }]);
+    // What a writer makes meanwhile is seen.
+    const writer = makeSink(server.url);
+    await writer.open();
+    await writer.prepare(target);
+    await load(writer, target, one);
+    await writer.close();
+    await run(server.url, "grant select on all tables in schema public to reader");
+    expect(await found()).toBe(1);
+    await reader.close();
+    await run(server.url, "drop owned by reader; drop role reader");
+  });
+
   it("refuses options that it does not know, and numbers that are none", () => {
     expect(() => makeSink("postgres://u:pw@h/db?shema=x")).toThrow(/unknown option shema/);
     expect(() => makeSink("postgres://u:pw@h/db?connect_timeout=soon")).toThrow(/connect_timeout is not a number/);
