@@ -60,7 +60,8 @@ function foreignHeader(first: readonly string[], wanted: readonly string[], sour
 }
 
 /**
- * The contract's column of each field that a header names, in any order, without regard to case and blanks around;
+ * The contract's column of each field that a header names, in any order, without regard to case and blanks around.
+ * The names that an inferred contract gave to the fields of this header are theirs, whatever they are called there;
  * undefined for a field the contract lacks, where `ignoreExtra` allows it. Throws HEADER_MISMATCH.
  */
 export function columnsByHeader(
@@ -69,7 +70,10 @@ export function columnsByHeader(
   ignoreExtra: boolean,
   source: string,
 ): (string | undefined)[] {
-  const wanted = new Map(Object.keys(columns).map((name) => [simple(name), name]));
+  const inferred = fieldNames(header, header.length);
+  const names = Object.keys(columns);
+  if (names.length === inferred.length && names.every((name, index) => name === inferred[index])) return inferred;
+  const wanted = new Map(names.map((name) => [simple(name), name]));
   const found = header.map((name) => wanted.get(simple(name)));
   const twice = header.find((name, index) => header.findIndex((other) => simple(other) === simple(name)) !== index);
   if (twice !== undefined && (wanted.has(simple(twice)) || !ignoreExtra)) {

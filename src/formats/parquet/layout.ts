@@ -31,7 +31,8 @@ export async function parquetLayout(
       columns === undefined ? names : columnsByHeader(names, columns, options.ignoreExtra === true, source);
     const taken = fields.flatMap(({ name, type }, index) => {
       const as = wanted[index];
-      return as === undefined ? [] : [`${quoteIdentifier(as)} := ${asJson(quoteIdentifier(name), type)}`];
+      if (as === undefined) return [];
+      return [`${quoteIdentifier(as)} := ${asJson(quoteIdentifier(name), type, columns?.[as]?.format)}`];
     });
     return {
       rows,
@@ -78,10 +79,22 @@ const withoutGlob = (path: string): string => path.replace(/[*?[]/g, (character)
  * A value as JSON keeps it exactly: numbers that a double would round, dates and all else are their text. A whole
  * number kept as a double is still a whole number.
  */
-function asJson(column: string, type: string): string {
+function asJson(column: string, type: string, format: string | undefined): string {
+  if (format !== undefined && /^(DATE|TIMESTAMP(_S|_MS| WITH TIME ZONE)?)$/.test(type)) return inForm(column, format);
   if (/^(BOOLEAN|U?(TINY|SMALL|BIG)INT|U?INTEGER|JSON)$/.test(type)) return column;
   if (/^(STRUCT|MAP|UNION)|\[\d*\]$/.test(type)) return `to_json(${column})`;
   if (type !== "DOUBLE" && type !== "FLOAT") return `cast(${column} as varchar)`;
   const whole = `cast(cast(${column} as bigint) as varchar)`;
   return `case when ${column} = trunc(${column}) and abs(${column}) < 1e15 then ${whole} else cast(${column} as varchar) end`;
+}
+
+/**
+ * A day or time that is one already has no form of its own, so it is given the contract's; one that the form cannot
+ * hold to the last digit stays as it is, and is told to be of another form.
+ */
+function inForm(column: string, format: string): string {
+  const time = `cast(${column} as timestamp)`;
+  const formatted = `strftime(${time}, ${quoteLiteral(format)})`;
+  const exact = `try_strptime(${formatted}, ${quoteLiteral(format)}) = ${time}`;
+  return `case when ${exact} then ${formatted} else cast(${column} as varchar) end`;
 }
