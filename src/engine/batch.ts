@@ -7,6 +7,7 @@ import type { Rows, SinkColumn } from "../ports/rows.ts";
 import type { RawBatch } from "../ports/source.ts";
 import { type BadRecord, badRecords, type Check, compileCheck } from "./checked.ts";
 import type { Connection } from "./connection.ts";
+import { DoubtfulRecords } from "./doubtful.ts";
 import type { Engine } from "./engine.ts";
 import { passesThrough, passThroughCsv } from "./pass-through.ts";
 import { rejectOf, rejectsOf } from "./rejects.ts";
@@ -43,12 +44,14 @@ export class BatchChecker {
   readonly #connection: Connection;
   readonly #plan: BatchPlan;
   readonly #check: Check;
+  readonly #doubtful: DoubtfulRecords;
 
   private constructor(engine: Engine, connection: Connection, plan: BatchPlan) {
     this.#engine = engine;
     this.#connection = connection;
     this.#plan = plan;
     this.#check = compileCheck(plan.contract);
+    this.#doubtful = new DoubtfulRecords(plan.contract, this.#check);
   }
 
   static async open(engine: Engine, plan: BatchPlan): Promise<BatchChecker> {
@@ -57,8 +60,8 @@ export class BatchChecker {
 
   /** `batch` is the number reserved for it, which lineage needs. */
   async check(raw: RawBatch, batch: bigint): Promise<CheckedBatch> {
-    const source = await sourceSql(raw.records, this.#plan.contract, this.#connection);
-    const work = new BatchWork(this.#engine, this.#connection, this.#plan, this.#check, raw, source, batch);
+    const finder = { check: this.#check, doubtful: this.#doubtful };
+    const work = new BatchWork(this.#engine, this.#connection, this.#plan, finder, raw, batch);
     try {
       return await work.run();
     } catch (error) {
@@ -72,34 +75,40 @@ export class BatchChecker {
   }
 }
 
+/** What finds bad records. */
+interface Finder {
+  readonly check: Check;
+  readonly doubtful: DoubtfulRecords;
+}
+
 /** One batch on its way through the engine. */
 class BatchWork {
   readonly #engine: Engine;
   readonly #connection: Connection;
   readonly #plan: BatchPlan;
   readonly #check: Check;
+  readonly #doubtful: DoubtfulRecords;
   readonly #raw: RawBatch;
-  readonly #source: SourceSql;
   readonly #batch: bigint;
   readonly #tables: string[] = [];
   #released: Promise<void> | undefined;
+  #source: Promise<SourceSql> | undefined;
   #good: Promise<string> | undefined;
 
   constructor(
     engine: Engine,
     connection: Connection,
     plan: BatchPlan,
-    check: Check,
+    { check, doubtful }: Finder,
     raw: RawBatch,
-    source: SourceSql,
     batch: bigint,
   ) {
     this.#engine = engine;
     this.#connection = connection;
     this.#plan = plan;
     this.#check = check;
+    this.#doubtful = doubtful;
     this.#raw = raw;
-    this.#source = source;
     this.#batch = batch;
   }
 
@@ -113,9 +122,9 @@ class BatchWork {
     return steps.length === 0 ? this.#plain(columns, bad) : this.#stepped(columns, bad);
   }
 
-  /** Bad records are found in one pass that keeps nothing; the table is made only if the sink asks for more than CSV. */
+  /** Bad records are found by a look that keeps nothing; the table is made only if the sink asks for more than CSV. */
   async #passThrough(columns: readonly SinkColumn[]): Promise<CheckedBatch> {
-    const bad = await badRecords(this.#connection, this.#check, `(${this.#check.checkedSql(this.#source.sql)})`);
+    const bad = (await this.#doubtful.bad(this.#raw, this.#connection)) ?? (await this.#allBad());
     const indexes = bad.map(({ index }) => index);
     const rows = this.#goodRows(columns, indexes);
     return this.#checkedBatch(
@@ -123,6 +132,10 @@ class BatchWork {
       this.#rejectsOf(bad),
       0,
     );
+  }
+
+  async #allBad(): Promise<readonly BadRecord[]> {
+    return badRecords(this.#connection, this.#check, `(${await this.#checkedSql()})`);
   }
 
   async #plain(columns: readonly SinkColumn[], bad: readonly BadRecord[]): Promise<CheckedBatch> {
@@ -205,11 +218,16 @@ class BatchWork {
     return `(${base} + ${index} + len(list_filter([${shifts}], s -> s <= ${index})))::bigint`;
   }
 
+  async #checkedSql(): Promise<string> {
+    this.#source ??= sourceSql(this.#raw.records, this.#plan.contract, this.#connection);
+    return this.#check.checkedSql((await this.#source).sql);
+  }
+
   /** The table of all checked records, made once. */
   #materialise(): Promise<string> {
     this.#good ??= (async () => {
       const table = this.#engine.tableName("batch");
-      await this.#connection.run(`create table ${table} as ${this.#check.checkedSql(this.#source.sql)}`);
+      await this.#connection.run(`create table ${table} as ${await this.#checkedSql()}`);
       this.#tables.push(table);
       return table;
     })();
@@ -246,7 +264,8 @@ class BatchWork {
     this.#released ??= (async () => {
       await this.#good?.catch(() => undefined); // its own caller was told
       for (const table of this.#tables) await this.#connection.run(`drop table if exists ${table}`);
-      await this.#source.dispose();
+      const source = await this.#source?.catch(() => undefined);
+      await source?.dispose();
     })();
     return this.#released;
   }

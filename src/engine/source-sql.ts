@@ -112,7 +112,8 @@ async function querySql(sql: string, contract: Contract, connection: EngineConne
 function asText(name: string, type: string | undefined, format: string | undefined): string {
   if (type === undefined) return "null::varchar";
   const column = quoteIdentifier(name);
-  if (format !== undefined && /^(DATE|TIMESTAMP(_S|_MS| WITH TIME ZONE)?)$/.test(type)) return timeAsText(column, format);
+  if (format !== undefined && /^(DATE|TIMESTAMP(_S|_MS| WITH TIME ZONE)?)$/.test(type))
+    return timeAsText(column, format);
   if (type === "DOUBLE" || type === "FLOAT") {
     return `case when ${column} = trunc(${column}) and abs(${column}) < 1e15 then cast(cast(${column} as bigint) as varchar) else cast(${column} as varchar) end`;
   }
