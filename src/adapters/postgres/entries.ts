@@ -4,6 +4,7 @@ import type { Counts } from "../../core/ledger.ts";
 import type { Reject } from "../../core/reject.ts";
 import { RepeatedMessages, repeatsOf, type SinkBatch } from "../../ports/sink.ts";
 import { ask } from "./client.ts";
+import { insertRejects } from "./reject-rows.ts";
 import type { StateNames } from "./state.ts";
 import { jsonbText, jsonText, storedId } from "./stored-json.ts";
 
@@ -51,31 +52,6 @@ export async function keepRejects(
   for (let at = 0; at < fresh.length; at += rejectsPerStatement) {
     await insertRejects(client, names, batch, fresh.slice(at, at + rejectsPerStatement));
   }
-}
-
-async function insertRejects(
-  client: PoolClient,
-  names: StateNames,
-  { claim, batch, source, format }: SinkBatch,
-  rejects: readonly Reject[],
-): Promise<void> {
-  const text = `insert into ${names.reject}
-  (pipeline, lane, batch, source, format, record, line, record_offset, bytes, truncated, reasons)
-select $1, $2, $3, $4, $5, r.* from unnest($6::int[], $7::int8[], $8::int8[], $9::bytea[], $10::bool[], $11::jsonb[]) as r`;
-  const values = [
-    ...[claim.pipeline, claim.lane, batch, source, jsonbText(format)],
-    rejects.map((reject) => reject.record),
-    rejects.map((reject) => reject.line ?? null),
-    rejects.map((reject) => reject.offset),
-    rejects.map((reject) => bufferOf(reject.bytes)),
-    rejects.map((reject) => reject.truncated),
-    rejects.map((reject) => jsonbText(reject.reasons)),
-  ];
-  await ask(client, "keeping rejects", { name: "millrace_rejects", text, values });
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Record `n` of the batch is the attempt on `replays[n]`. Throws FENCED when one of them is not open any more. */
