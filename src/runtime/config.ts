@@ -49,7 +49,8 @@ function parseConfig(value: unknown, file: string): Config {
     throw mistake(file, "it has no default export of settings");
   }
   const unknown = Object.keys(value).find((name) => !fields.includes(name as keyof Config));
-  if (unknown !== undefined) throw mistake(file, `it has the unknown setting "${unknown}"; settings are ${fields.join(", ")}`);
+  if (unknown !== undefined)
+    throw mistake(file, `it has the unknown setting "${unknown}"; settings are ${fields.join(", ")}`);
   const { pipelines, memory, stateSchema } = value as Record<keyof Config, unknown>;
   const isEntry = (entry: unknown): boolean => typeof entry === "string" || isPipeline(entry);
   if (pipelines !== undefined && !(Array.isArray(pipelines) && pipelines.every(isEntry))) {
@@ -59,7 +60,7 @@ function parseConfig(value: unknown, file: string): Config {
     throw mistake(file, '"memory" is neither a number of bytes nor text such as "512MB"');
   }
   if (stateSchema !== undefined && typeof stateSchema !== "string") throw mistake(file, '"stateSchema" is not text');
-  return value as Config;
+  return value;
 }
 
 /** All pipelines of a configuration. Throws PIPELINE_INVALID when two have one name, as they would share positions. */

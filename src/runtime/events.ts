@@ -6,7 +6,12 @@ export type RunEvent =
   /** The table stands; `ddl` is what created it when `created`. */
   | { readonly event: "prepared"; readonly table: string; readonly created: boolean; readonly ddl: string }
   /** A lane was claimed. `sizeBytes` is what is left to read of it, where known. */
-  | { readonly event: "lane"; readonly source: string; readonly resumed: boolean; readonly sizeBytes: number | undefined }
+  | {
+      readonly event: "lane";
+      readonly source: string;
+      readonly resumed: boolean;
+      readonly sizeBytes: number | undefined;
+    }
   /** A batch was committed. */
   | { readonly event: "batch"; readonly source: string; readonly counts: Counts; readonly sizeBytes: number }
   /** Rejects of a committed batch, at most `limit.rejectsShown` of it. */

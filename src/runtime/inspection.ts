@@ -2,12 +2,12 @@ import { type Contract, keyColumns } from "../core/contract.ts";
 import { formatErrorPlace, MillraceError, toMillraceError } from "../core/error.ts";
 import { quoteIdentifier } from "../core/identifier.ts";
 import { limit } from "../core/limit.ts";
-import type { Pipeline } from "../core/pipeline.ts";
+import type { Pipeline, SinkOptions } from "../core/pipeline.ts";
 import type { Finding, Sink, Target } from "../ports/sink.ts";
 import { previewPipeline } from "./preview.ts";
 import { placeExists } from "./reading.ts";
-import { targetOf } from "./runner.ts";
 import type { Session } from "./session.ts";
+import { type PipelineWithContract, requireContract, requirePossible, targetOf } from "./target.ts";
 
 /** What `check` found out about a pipeline. */
 export interface Inspection {
@@ -22,19 +22,20 @@ export interface Inspection {
  */
 export async function inspectPipeline(session: Session, pipeline: Pipeline): Promise<Inspection> {
   const findings: Finding[] = [];
-  const { contract } = pipeline;
-  if (contract === undefined) {
-    return { findings: [failed("contract", noContract(pipeline))], ddl: undefined };
+  let known: PipelineWithContract;
+  try {
+    known = requireContract(pipeline);
+  } catch (error) {
+    return { findings: [failed("contract", error)], ddl: undefined };
   }
-  const known = { ...pipeline, contract };
-  findings.push({ check: "contract", state: "ok", detail: contractText(contract) });
+  findings.push({ check: "contract", state: "ok", detail: contractText(known.contract) });
   findings.push(await found("source", () => sourceFinding(session, known)));
   const sink = await session.sink(pipeline.to, pipeline.sink);
   findings.push(guaranteeFinding(sink, pipeline));
   let ddl: string | undefined;
   findings.push(
     await found("table", async () => {
-      const target = await targetOf({ pipeline: known, sink, engine: session.engine, context: session.context });
+      const target = await targetOf(known, session.engine);
       const table = await tableFinding(sink, target, pipeline);
       if (table.wouldCreate) ddl = sink.ddl(target);
       return table.finding;
@@ -76,7 +77,7 @@ interface TableFinding {
 }
 
 async function tableFinding(sink: Sink, target: Target, pipeline: Pipeline): Promise<TableFinding> {
-  checkMode(sink, target);
+  requirePossible(sink, target, { ...pipeline, sink: withoutGuarantee(pipeline.sink) });
   if (!(await placeExists(pipeline.to))) return wouldCreate(target, `${sink.shown} would be created, and in it`);
   try {
     await sink.open();
@@ -113,12 +114,9 @@ async function tableExists(sink: Sink, table: string): Promise<boolean> {
   }
 }
 
-function checkMode(sink: Sink, target: Target): void {
-  const { modes } = sink.facts;
-  if (modes.includes(target.mode)) return;
-  throw new MillraceError("PIPELINE_INVALID", `${sink.shown} cannot ${target.mode} rows`, {
-    remedy: `Its modes are ${modes.join(", ")}.`,
-  });
+/** The guarantee is a finding of its own. */
+function withoutGuarantee({ guarantee: _, ...others }: SinkOptions): SinkOptions {
+  return others;
 }
 
 async function found(check: string, look: () => Promise<Finding>): Promise<Finding> {
@@ -134,10 +132,4 @@ export function failed(check: string, error: unknown): Finding {
   const { code, message, remedy, at } = toMillraceError(error);
   const place = formatErrorPlace(at);
   return { check, state: "fail", detail: `${code}: ${message}${place === "" ? "" : ` (${place})`}`, remedy };
-}
-
-function noContract(pipeline: Pipeline): MillraceError {
-  return new MillraceError("PIPELINE_INVALID", `The pipeline "${pipeline.name}" has no contract`, {
-    remedy: "Give it one with .check(table(…)).",
-  });
 }

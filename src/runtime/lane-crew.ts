@@ -24,7 +24,8 @@ export class LaneCrew {
 
   /** Begins `work`; when it fails, `end` tells. */
   begin(work: () => Promise<void>): void {
-    this.#add(work);
+    // Never rejects, see below.
+    this.#add(work).catch(() => undefined);
   }
 
   /** Begins all of `works` and resolves when they have ended, also when one has failed, which `end` tells. */

@@ -4,75 +4,112 @@ import type { Counts } from "../core/ledger.ts";
 import { isBalanced } from "../core/ledger.ts";
 import { limit } from "../core/limit.ts";
 import type { BatchChecker, CheckedBatch } from "../engine/batch.ts";
-import type { Sink, SinkBatch, Target, Unit, WriteResult } from "../ports/sink.ts";
-import type { Lane, LaneReader, RawBatch, Source } from "../ports/source.ts";
-import type { OnEvent } from "./events.ts";
-import { type Patience, patiently, waitFor } from "./patience.ts";
-
-/** What all lanes of a run share. */
-export interface LaneServices {
-  readonly source: Source;
-  readonly sink: Sink;
-  readonly target: Target;
-  readonly run: string;
-  readonly version: string;
-  readonly patience: Patience;
-  readonly onEvent: OnEvent;
-  /** Aborts when the run should stop after the batch at hand. */
-  readonly stop: AbortSignal;
-  openChecker(): Promise<BatchChecker>;
-}
+import type { SinkBatch, Unit, WriteResult } from "../ports/sink.ts";
+import type { Lane, LaneReader, RawBatch } from "../ports/source.ts";
+import { claimAgain, fenced } from "./lane-claim.ts";
+import type { LaneServices, SinkServices } from "./lane-services.ts";
+import { patiently } from "./patience.ts";
 
 /** A batch read, checked and ready to be written. */
-interface Prepared {
+export interface Prepared {
   readonly raw: RawBatch;
   readonly checked: CheckedBatch;
   readonly batch: bigint;
   readonly startedAt: string;
+  /** Rejects that it sends again: see `SinkBatch.replays`. */
+  readonly replays?: readonly bigint[];
 }
 
 /**
- * Reads the lane from the claim's position to its end, or until `stop`. The next batch is prepared while one commits.
- * With `unit` all batches are written to it and the caller commits; else each batch is a unit of its own.
- * Throws FENCED when another process has claimed the lane; what was committed before stays.
+ * Reads the lane from the claim's position to its end, or until `stop`: resolves with whether it came to the end. The
+ * next batch is prepared while one commits. With `unit` all batches are written to it and the caller commits; else each
+ * batch is a unit of its own. Throws FENCED when another process has claimed the lane; what was committed before stays.
  */
-export async function runLane(services: LaneServices, lane: Lane, claim: Claim, unit?: Unit): Promise<void> {
-  const reader = await services.source.open(lane, claim.position, services.stop);
+export async function runLane(services: LaneServices, lane: Lane, claim: Claim, unit?: Unit): Promise<boolean> {
+  // What is being prepared must wait neither for records nor for the sink any longer once this lane has failed.
+  const leaving = new AbortController();
+  const { patience } = services;
+  const preparing = {
+    ...services,
+    patience: { ...patience, signal: AbortSignal.any([patience.signal, leaving.signal]) },
+  };
   const checker = await services.openChecker();
-  let ahead: Promise<Prepared | undefined> | undefined;
   try {
-    let current = await prepare(services, reader, checker);
-    let held = claim;
-    while (current !== undefined) {
-      ahead = services.stop.aborted ? Promise.resolve(undefined) : prepare(services, reader, checker);
-      ahead.catch(() => undefined); // awaited below: it must not count as unhandled while the batch before it commits
-      held = await commitBatch(services, lane, held, current, unit);
-      current = await ahead;
-      ahead = undefined;
+    const reader = await services.source.open(lane, claim.position, AbortSignal.any([services.stop, leaving.signal]));
+    try {
+      const next = (): Promise<Prepared | undefined> => prepare(preparing, reader, checker);
+      return await commitBatches(services, lane, claim, unit, next, leaving);
+    } finally {
+      await reader.close();
     }
   } finally {
-    await ahead?.then((prepared) => prepared?.checked.release(), () => undefined);
     checker.close();
-    await reader.close();
   }
 }
 
-async function prepare(services: LaneServices, reader: LaneReader, checker: BatchChecker): Promise<Prepared | undefined> {
-  const startedAt = new Date(services.patience.context.now()).toISOString();
+async function commitBatches(
+  services: LaneServices,
+  lane: Lane,
+  claim: Claim,
+  unit: Unit | undefined,
+  next: () => Promise<Prepared | undefined>,
+  leaving: AbortController,
+): Promise<boolean> {
+  let ahead: Promise<Prepared | undefined> | undefined = next();
+  try {
+    let held = claim;
+    while (ahead !== undefined) {
+      const current: Prepared | undefined = await ahead;
+      if (current === undefined) return true;
+      ahead = services.stop.aborted ? undefined : next();
+      ahead?.catch(() => undefined); // awaited in the next round: it must not count as unhandled meanwhile
+      held = await commitBatch(services, lane, held, current, unit);
+    }
+    return false;
+  } catch (error) {
+    leaving.abort();
+    await ahead?.then(
+      (prepared) => prepared?.checked.release(),
+      () => undefined,
+    ); // the first failure is the one to tell
+    throw error;
+  }
+}
+
+async function prepare(
+  services: SinkServices,
+  reader: LaneReader,
+  checker: BatchChecker,
+): Promise<Prepared | undefined> {
+  const startedAt = timeNow(services);
   const raw = await reader.next();
-  if (raw === undefined) return undefined;
+  return raw === undefined ? undefined : prepareBatch(services, checker, raw, startedAt);
+}
+
+export const timeNow = ({ patience }: SinkServices): string => new Date(patience.context.now()).toISOString();
+
+/** Checks a batch and reserves its number. */
+export async function prepareBatch(
+  services: SinkServices,
+  checker: BatchChecker,
+  raw: RawBatch,
+  startedAt: string,
+): Promise<Prepared> {
   const [batch] = await patiently(services.patience, () => services.sink.reserveBatches(1));
   if (batch === undefined) throw new TypeError("the sink reserved no batch");
   return { raw, checked: await checker.check(raw, batch), batch, startedAt };
 }
 
-/** Writes one batch, again and again while the sink is away. Returns the claim that it was committed under. */
-async function commitBatch(
-  services: LaneServices,
+/**
+ * Writes one batch, again and again while the sink is away, and releases it. Returns the claim that it was committed
+ * under. Throws FENCED when another process has claimed the lane.
+ */
+export async function commitBatch(
+  services: SinkServices,
   lane: Lane,
   claim: Claim,
   prepared: Prepared,
-  unit: Unit | undefined,
+  unit?: Unit,
 ): Promise<Claim> {
   try {
     const written =
@@ -91,56 +128,36 @@ interface Written {
   readonly result: WriteResult;
 }
 
-async function commitAlone(services: LaneServices, lane: Lane, claim: Claim, prepared: Prepared): Promise<Written> {
-  const { patience } = services;
-  const since = patience.context.now();
+async function commitAlone(services: SinkServices, lane: Lane, claim: Claim, prepared: Prepared): Promise<Written> {
+  const { patience, sink, units, target } = services;
   let held = claim;
-  for (let attempt = 1; ; attempt += 1) {
-    let result: WriteResult | undefined;
-    const unit = await patiently(patience, () => services.sink.begin(services.target));
-    try {
-      result = await unit.write(sinkBatch(services, lane, held, prepared));
-      await unit.commit();
-      return { claim: held, result };
-    } catch (error) {
-      await unit.rollback();
-      const lasted = patience.context.now() - since;
-      if (services.sink.classify(error) !== "wait" || lasted > patience.totalMs) throw services.sink.explain(error);
-      await waitFor(patience, error, attempt);
-      const truth = await reclaim(services, lane, held, prepared.raw);
-      // The commit had arrived although its answer was lost.
-      if (result !== undefined && samePosition(truth.position, prepared.raw.end)) return { claim: truth, result };
-      held = truth;
-    }
-  }
+  let result: WriteResult | undefined;
+  return patiently(patience, async (attempt) => {
+    if (attempt > 1) held = await reclaim(services, lane, held, prepared.raw);
+    // The commit had arrived although its answer was lost.
+    if (result !== undefined && samePosition(held.position, prepared.raw.end)) return { claim: held, result };
+    return units.hold(async () => {
+      const unit = await sink.begin(target);
+      try {
+        result = await unit.write(sinkBatch(services, lane, held, prepared));
+        await unit.commit();
+        return { claim: held, result };
+      } finally {
+        await unit.rollback();
+      }
+    });
+  });
 }
 
 /**
  * After a failure only the sink knows what happened: claims the lane anew, unless another process has.
  * The position is then the batch's start (nothing arrived) or its end (all of it did).
  */
-async function reclaim(services: LaneServices, lane: Lane, held: Claim, raw: RawBatch): Promise<Claim> {
+async function reclaim(services: SinkServices, lane: Lane, held: Claim, raw: RawBatch): Promise<Claim> {
   const claim = await claimAgain(services, lane, held);
   const { position } = claim;
   if (!samePosition(position, raw.start) && !samePosition(position, raw.end)) throw fenced(lane);
   return claim;
-}
-
-/** Takes a lane that this process holds with a new epoch. Throws FENCED when another process has taken it. */
-export async function claimAgain(services: LaneServices, lane: Lane, held: Claim): Promise<Claim> {
-  const { sink, target, patience } = services;
-  const now = await patiently(patience, () => sink.checkpoint(target.pipeline, lane.id));
-  if (now === undefined || now.epoch !== held.epoch) throw fenced(lane);
-  const claim = await patiently(patience, () => sink.claim(target.pipeline, lane.id, lane.source, lane.initial));
-  if (claim.epoch !== held.epoch + 1) throw fenced(lane);
-  return claim;
-}
-
-export function fenced(lane: Lane): MillraceError {
-  return new MillraceError("FENCED", `Another process has taken over ${lane.source}`, {
-    remedy: "Nothing is lost: it goes on where this one stopped.",
-    at: { source: lane.source },
-  });
 }
 
 /** A source's positions of one lane differ in `row` unless they are the same, as no batch is empty. */
@@ -148,8 +165,8 @@ function samePosition(a: Position, b: Position): boolean {
   return a.row === b.row;
 }
 
-function sinkBatch(services: LaneServices, lane: Lane, claim: Claim, prepared: Prepared): SinkBatch {
-  const { raw, checked, batch, startedAt } = prepared;
+function sinkBatch(services: SinkServices, lane: Lane, claim: Claim, prepared: Prepared): SinkBatch {
+  const { raw, checked, batch, startedAt, replays } = prepared;
   return {
     claim,
     batch,
@@ -166,10 +183,11 @@ function sinkBatch(services: LaneServices, lane: Lane, claim: Claim, prepared: P
     startedAt,
     refuse: (row, reason) => checked.refuse(row, reason),
     ...(raw.messageIds === undefined ? {} : { messageIds: raw.messageIds }),
+    ...(replays === undefined ? {} : { replays }),
   };
 }
 
-function report(services: LaneServices, lane: Lane, prepared: Prepared, result: WriteResult): void {
+function report(services: SinkServices, lane: Lane, prepared: Prepared, result: WriteResult): void {
   const { raw, checked } = prepared;
   const counts: Counts = {
     read: raw.read,

@@ -6,7 +6,7 @@ import { limit } from "../core/limit.ts";
 import type { Mode, Pipeline, SinkOptions, SourceOptions } from "../core/pipeline.ts";
 import { parsePlace } from "../core/place.ts";
 import { ContractInference } from "../engine/infer.ts";
-import type { KnownLanes } from "../ports/source.ts";
+import { nothingKnown } from "./lane-services.ts";
 import type { Session } from "./session.ts";
 
 /** What `millrace load` is told. */
@@ -68,17 +68,11 @@ export function withKey(contract: Contract, key: readonly string[] | undefined):
   return validateContract({ ...contract, columns: Object.fromEntries(columns) });
 }
 
-const nothingKnown: KnownLanes = { get: async () => undefined, of: async () => [] };
-
 /**
  * The contract of a pipeline's source, from every record up to `limit.inferBytes`. Columns are nullable, the key
  * apart: a guess must not refuse a record for a value that it has not seen yet.
  */
-export async function inferContract(
-  pipeline: Pipeline,
-  key: readonly string[],
-  session: Session,
-): Promise<Contract> {
+export async function inferContract(pipeline: Pipeline, key: readonly string[], session: Session): Promise<Contract> {
   const connection = await session.engine.connect();
   const source = session.source(pipeline, undefined, false);
   const inference = new ContractInference(connection);
@@ -107,8 +101,9 @@ export async function inferContract(
 }
 
 function nothingToInfer(pipeline: Pipeline): MillraceError {
-  return new MillraceError("FILE_EMPTY", `${pipeline.from} holds no record to infer a contract from`, {
+  const { shown } = parsePlace(pipeline.from);
+  return new MillraceError("FILE_EMPTY", `${shown} holds no record to infer a contract from`, {
     remedy: "Give the contract with --contract FILE, or check the file.",
-    at: { source: pipeline.from },
+    at: { source: shown },
   });
 }

@@ -18,7 +18,8 @@ export async function importModule(path: string, code: ErrorCode): Promise<Reado
   } catch (cause) {
     if (cause instanceof MillraceError) throw cause;
     throw new MillraceError(code, `${path} cannot be loaded: ${(cause as Error).message}`, {
-      remedy: "Mend the module; it runs on Node as it is, with types stripped (no enum, no namespace), and imports name their .ts ending.",
+      remedy:
+        "Mend the module; it runs on Node as it is, with types stripped (no enum, no namespace), and imports name their .ts ending.",
       at: { source: path },
       cause,
     });
@@ -54,7 +55,9 @@ export async function loadContract(path: string): Promise<Contract> {
 /** The pipelines that a module exports, default or named. */
 export async function loadPipelines(path: string): Promise<Pipeline[]> {
   const exports = Object.values(await importModule(path, "PIPELINE_INVALID"));
-  return exports.flatMap((value) => (Array.isArray(value) ? value : [value])).filter(isPipeline);
+  const values = exports.flatMap((value): unknown[] => (Array.isArray(value) ? value : [value]));
+  // One that is exported by name and as default is one.
+  return [...new Set(values)].filter(isPipeline);
 }
 
 function isContract(value: unknown): value is Contract {

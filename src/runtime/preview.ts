@@ -4,7 +4,8 @@ import type { Pipeline } from "../core/pipeline.ts";
 import type { Reject } from "../core/reject.ts";
 import { BatchChecker, type CheckedBatch } from "../engine/batch.ts";
 import type { EngineRow } from "../ports/engine.ts";
-import type { KnownLanes, LaneReader } from "../ports/source.ts";
+import type { LaneReader } from "../ports/source.ts";
+import { nothingKnown } from "./lane-services.ts";
 import type { Session } from "./session.ts";
 
 /** What the first records of a source become. */
@@ -19,8 +20,6 @@ export interface Preview {
   readonly rows: readonly EngineRow[];
   readonly rejects: readonly Reject[];
 }
-
-const nothingKnown: KnownLanes = { get: async () => undefined, of: async () => [] };
 
 /**
  * Sends the first records through contract and steps until there are `rowsMax` rows. Nothing is written anywhere and

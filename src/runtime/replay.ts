@@ -1,25 +1,24 @@
-import { randomUUID } from "node:crypto";
-import type { Claim } from "../core/checkpoint.ts";
 import { MillraceError } from "../core/error.ts";
 import { addCounts, type Counts, noCounts } from "../core/ledger.ts";
 import { limit } from "../core/limit.ts";
-import { definitionOf } from "../core/pipeline.ts";
 import type { StoredReject } from "../core/reject.ts";
-import { BatchChecker } from "../engine/batch.ts";
+import type { BatchChecker } from "../engine/batch.ts";
 import { batchOfRecords } from "../formats/replay.ts";
-import type { RejectFilter, Sink, Target } from "../ports/sink.ts";
-import type { Lane } from "../ports/source.ts";
+import type { RejectFilter } from "../ports/sink.ts";
+import type { Lane, RawBatch } from "../ports/source.ts";
 import type { OnEvent } from "./events.ts";
-import { type OpenSinkPipeline, targetOf, versionOf } from "./runner.ts";
+import { claimLane } from "./lane-claim.ts";
+import { commitBatch, prepareBatch, timeNow } from "./lane-run.ts";
+import type { SinkServices } from "./lane-services.ts";
+import { type Patience, patiently } from "./patience.ts";
+import { type OpenSinkPipeline, prepareSink } from "./sink-preparation.ts";
+import { addingMode, modeOf, type PipelineWithContract } from "./target.ts";
 
 /** Field of a replayed batch's start position: the ids of its rejects as text, one for each record. */
 export const replayedRejects = "rejects";
 
 /** The lane of all replays of a pipeline: one at a time, fenced like any other. */
 const lane: Lane = { id: "replay", source: "replay", initial: { row: 0 } };
-
-/** Rejects replayed in one transaction. */
-const batchRejects = 5_000;
 
 export interface ReplayRequest {
   readonly filter: Omit<RejectFilter, "state" | "limit" | "after" | "pipeline">;
@@ -33,27 +32,22 @@ export interface ReplayRequest {
  * What fails again stays an open reject with the new reasons. Resolves with what became of them, durable.
  */
 export async function replayRejects(open: OpenSinkPipeline, request: ReplayRequest): Promise<Counts> {
-  const { sink, pipeline, engine } = open;
-  await sink.open();
-  const target = await targetOf(open);
-  const prepared = await sink.prepare(target);
-  const version = versionOf(pipeline);
-  await sink.define(pipeline.name, version, definitionOf(pipeline));
-  const checker = await BatchChecker.open(engine, {
-    contract: pipeline.contract,
-    steps: pipeline.steps,
-    lineage: prepared.lineage,
-    takes: sink.facts.takes,
-  });
+  const { sink, context } = open;
+  let counts: Counts = noCounts;
+  const onEvent: OnEvent = (event) => {
+    if (event.event === "batch") counts = addCounts(counts, event.counts);
+    request.onEvent(event);
+  };
+  const { signal } = new AbortController();
+  const patience: Patience = { sink, context, onEvent, totalMs: limit.retryTotalMs, signal };
+  const services = await prepareSink({ ...open, pipeline: addingTo(open.pipeline) }, patience, onEvent);
+  const checker = await services.openChecker();
   try {
-    let claim = await sink.claim(pipeline.name, lane.id, lane.source, lane.initial);
-    let counts: Counts = noCounts;
-    const run = randomUUID();
-    for await (const rejects of pages(sink, pipeline.name, request)) {
-      const work: Replay = { sink, target, checker, claim, run, version, rejects, request };
-      const replayed = await replayBatch(work);
-      counts = addCounts(counts, replayed.counts);
-      claim = replayed.claim;
+    let claim = await claimLane(services, lane);
+    for await (const rejects of openRejects(services, request)) {
+      const raw = batchOf(rejects, claim.position.row, request.corrected);
+      const prepared = await prepareReplay(services, checker, raw, rejects);
+      claim = { ...(await commitBatch(services, lane, claim, prepared)), position: raw.end };
     }
     return counts;
   } finally {
@@ -61,83 +55,86 @@ export async function replayRejects(open: OpenSinkPipeline, request: ReplayReque
   }
 }
 
-interface Replay {
-  readonly sink: Sink;
-  readonly target: Target;
-  readonly checker: BatchChecker;
-  readonly claim: Claim;
-  readonly run: string;
-  readonly version: string;
-  readonly rejects: readonly StoredReject[];
-  readonly request: ReplayRequest;
+/** A replay adds rows to those that are there, also where the pipeline itself replaces them. */
+function addingTo(pipeline: PipelineWithContract): PipelineWithContract {
+  if (modeOf(pipeline) !== "replace") return pipeline;
+  return { ...pipeline, sink: { ...pipeline.sink, mode: addingMode(pipeline.contract) } };
 }
 
-/** Open rejects in pages of one format each, every one of them once: ids only rise. */
-async function* pages(sink: Sink, pipeline: string, request: ReplayRequest): AsyncIterable<StoredReject[]> {
+async function prepareReplay(
+  services: SinkServices,
+  checker: BatchChecker,
+  raw: RawBatch,
+  rejects: readonly StoredReject[],
+) {
+  const prepared = await prepareBatch(services, checker, raw, timeNow(services));
+  return { ...prepared, replays: rejects.map((reject) => reject.id) };
+}
+
+/** Their records as a batch of the replay lane, `row` of which were replayed before. */
+function batchOf(rejects: readonly StoredReject[], row: number, corrected: ReplayRequest["corrected"]): RawBatch {
+  const records = rejects.map(({ id, line, offset, bytes }) => ({ line, offset, bytes: corrected.get(id) ?? bytes }));
+  return {
+    ...batchOfRecords(rejects[0]?.format ?? {}, records),
+    // The ledger keeps which rejects these were: the way back to their files.
+    start: { row, [replayedRejects]: rejects.map((reject) => String(reject.id)) },
+    end: { row: row + rejects.length },
+  };
+}
+
+/** Open rejects in batches of one format each, every one of them once: ids only rise. */
+async function* openRejects(services: SinkServices, request: ReplayRequest): AsyncIterable<StoredReject[]> {
+  let held: StoredReject[] = [];
+  let heldBytes = 0;
+  let cut = 0;
+  for await (const reject of eachOpenReject(services, request.filter)) {
+    if (reject.truncated && !request.corrected.has(reject.id)) {
+      if (request.filter.ids !== undefined) throw cutShort(reject);
+      cut += 1;
+      continue;
+    }
+    held.push(reject);
+    heldBytes += reject.bytes.byteLength;
+    if (held.length < limit.replayRejects && heldBytes < limit.batchBytes) continue;
+    yield* byFormat(held);
+    held = [];
+    heldBytes = 0;
+  }
+  yield* byFormat(held);
+  if (cut > 0) services.onEvent({ event: "notice", text: cutShortText(cut) });
+}
+
+async function* eachOpenReject(
+  { sink, target, patience }: SinkServices,
+  filter: ReplayRequest["filter"],
+): AsyncIterable<StoredReject> {
   for (let after = -1n; ; ) {
-    const filter: RejectFilter = { ...request.filter, pipeline, state: "open", after, limit: batchRejects };
-    const page = await sink.records.rejects(filter);
+    const wanted: RejectFilter = {
+      ...filter,
+      pipeline: target.pipeline,
+      state: "open",
+      after,
+      limit: limit.rejectsPage,
+    };
+    const page = await patiently(patience, () => sink.records.rejects(wanted));
+    yield* page;
     const last = page.at(-1);
     if (last === undefined) return;
-    const byFormat = Map.groupBy(page, (reject) => JSON.stringify(reject.format));
-    yield* byFormat.values();
     after = last.id;
   }
 }
 
-async function replayBatch(work: Replay): Promise<{ readonly counts: Counts; readonly claim: Claim }> {
-  const { sink, target, checker, claim, rejects, request } = work;
-  const start = claim.position;
-  const end = { row: start.row + rejects.length };
-  const records = rejects.map((reject) => ({
-    line: reject.line,
-    offset: reject.offset,
-    bytes: request.corrected.get(reject.id) ?? wholeBytes(reject),
-  }));
-  const raw = batchOfRecords(rejects[0]?.format ?? {}, records);
-  const [batch] = await sink.reserveBatches(1);
-  if (batch === undefined) throw new TypeError("the sink reserved no batch");
-  const checked = await checker.check(raw, batch);
-  const unit = await sink.begin(target);
-  try {
-    const result = await unit.write({
-      claim,
-      batch,
-      run: work.run,
-      version: work.version,
-      source: lane.source,
-      // The ledger keeps which rejects these were: the way back to their files.
-      start: { ...start, [replayedRejects]: rejects.map((reject) => String(reject.id)) },
-      end,
-      read: raw.read,
-      filtered: checked.filtered,
-      rejects: checked.rejects,
-      format: raw.format,
-      rows: checked.rows,
-      startedAt: new Date().toISOString(),
-      refuse: (row, reason) => checked.refuse(row, reason),
-      replays: rejects.map((reject) => reject.id),
-    });
-    await unit.commit();
-    const counts = { read: raw.read, filtered: checked.filtered, ...pick(result) };
-    request.onEvent({ event: "batch", source: lane.source, counts, sizeBytes: raw.sizeBytes });
-    return { counts, claim: { ...claim, position: end } };
-  } catch (error) {
-    throw sink.explain(error);
-  } finally {
-    await unit.rollback();
-    await checked.release();
-  }
+function byFormat(rejects: readonly StoredReject[]): Iterable<StoredReject[]> {
+  return Map.groupBy(rejects, (reject) => JSON.stringify(reject.format)).values();
 }
 
-function pick({ loaded, merged, rejected }: Pick<Counts, "loaded" | "merged" | "rejected">) {
-  return { loaded, merged, rejected };
+function cutShortText(count: number): string {
+  return `${count} ${count === 1 ? "reject stays" : "rejects stay"} open: only the first ${limit.rejectBytes} bytes of the record are kept; replay with the record, taken from its source, in --with FILE`;
 }
 
 /** A record that was cut when it was kept cannot be sent as it was. */
-function wholeBytes(reject: StoredReject): Uint8Array {
-  if (!reject.truncated) return reject.bytes;
-  throw new MillraceError(
+function cutShort(reject: StoredReject): MillraceError {
+  return new MillraceError(
     "REJECT_UNKNOWN",
     `Reject ${reject.id} keeps only the first ${limit.rejectBytes} bytes of its record`,
     {

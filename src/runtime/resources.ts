@@ -22,20 +22,27 @@ export interface Budget {
   readonly engineBytes: number;
   readonly batchBytes: number;
   readonly threads: number;
+  /** Lanes that there is room for at the same time. */
+  readonly lanes: number;
 }
 
-/** Shares `memoryBytes` among Node, the batches of `lanes` lanes and the engine, which gets half of what is left or more. */
-export function budgetOf(memoryBytes: number, lanes: number): Budget {
+/**
+ * Shares `memoryBytes` among Node, the batches of `wanted` lanes (fewer when they do not fit) and the engine, which gets
+ * half of what is left or more where it can. Throws MEMORY when it is less than `limit.memoryBytesMin`.
+ */
+export function budgetOf(memoryBytes: number, wanted: number): Budget {
   if (!(memoryBytes >= limit.memoryBytesMin)) {
     throw new MillraceError("MEMORY", `A memory budget of ${Math.round(memoryBytes / MiB)} MB is too small`, {
       remedy: `Give at least ${limit.memoryBytesMin / MiB} MB with --memory.`,
     });
   }
   const free = Math.max(0, memoryBytes - fixedBytes);
+  const most = Math.floor((free - limit.engineBytesMin) / (limit.batchBytesMin * batchesPerLane));
+  const lanes = Math.max(1, Math.min(wanted, most));
   const fitting = Math.floor(free / 2 / lanes / batchesPerLane);
   const batchBytes = Math.max(limit.batchBytesMin, Math.min(limit.batchBytes, fitting));
   const engineBytes = Math.max(limit.engineBytesMin, free - batchBytes * lanes * batchesPerLane);
-  return { batchBytes, engineBytes, threads: threadsFor(lanes) };
+  return { batchBytes, engineBytes, threads: threadsFor(lanes), lanes };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { toMillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import type { OnEvent, RunSummary } from "./events.ts";
@@ -22,22 +23,29 @@ export interface RunSettings {
  * MillraceError; what was committed before stays, and the next run goes on behind it.
  */
 export async function run(pipeline: Pipeline, settings: RunSettings = {}): Promise<RunSummary> {
-  const onEvent = settings.onEvent ?? (() => undefined);
-  const follow = settings.follow === true;
+  const { memoryBytes, onEvent } = settings;
   const session = await Session.open({
-    notice: (text) => onEvent({ event: "notice", text }),
+    notice: (text) => onEvent?.({ event: "notice", text }),
     parallel: pipeline.source.parallel ?? 1,
-    ...(settings.memoryBytes === undefined ? {} : { memoryBytes: settings.memoryBytes }),
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
   });
   try {
-    const open = await session.pipeline(pipeline, settings.again === true);
-    return await runPipeline(open, {
-      follow,
-      stop: settings.signal ?? new AbortController().signal,
-      onEvent,
-      patienceMs: settings.patienceMs ?? (follow ? Number.POSITIVE_INFINITY : limit.retryTotalMs),
-    });
+    return await runIn(session, pipeline, settings);
+  } catch (error) {
+    throw toMillraceError(error);
   } finally {
     await session.close();
   }
+}
+
+/** The same in a session, whose memory budget it shares with what else runs there; errors as they come. */
+export async function runIn(
+  session: Session,
+  pipeline: Pipeline,
+  settings: Omit<RunSettings, "memoryBytes">,
+): Promise<RunSummary> {
+  const { follow = false, again = false, onEvent = () => undefined } = settings;
+  const { patienceMs = follow ? Number.POSITIVE_INFINITY : limit.retryTotalMs } = settings;
+  const stop = settings.signal ?? new AbortController().signal;
+  return runPipeline(await session.pipeline(pipeline, again), { follow, stop, onEvent, patienceMs });
 }

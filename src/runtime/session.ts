@@ -1,5 +1,4 @@
 import type { Contract } from "../core/contract.ts";
-import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 import type { Pipeline, SinkOptions } from "../core/pipeline.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -11,6 +10,8 @@ import { fileSource } from "./file-lanes.ts";
 import { type Budget, budgetOf, openEngine } from "./resources.ts";
 import type { OpenPipeline } from "./runner.ts";
 import { openSink } from "./schemes.ts";
+import { Slots } from "./slots.ts";
+import { requireContract } from "./target.ts";
 
 export interface SessionOptions {
   readonly memoryBytes?: number;
@@ -25,11 +26,13 @@ export class Session {
   readonly budget: Budget;
   readonly context: AdapterContext;
   readonly #closing: { close(): Promise<void> }[] = [];
+  readonly #slots: Slots;
 
   private constructor(engine: Engine, budget: Budget, notice: (text: string) => void) {
     this.engine = engine;
     this.budget = budget;
     this.context = adapterContext(engine, notice);
+    this.#slots = new Slots(budget.lanes);
   }
 
   static async open(options: SessionOptions): Promise<Session> {
@@ -65,20 +68,21 @@ export class Session {
 
   /** Both ends of a pipeline whose contract is known. */
   async pipeline(pipeline: Pipeline, again = false): Promise<OpenPipeline> {
-    const { contract } = pipeline;
-    if (contract === undefined) {
-      throw new MillraceError("PIPELINE_INVALID", `The pipeline "${pipeline.name}" has no contract`, {
-        remedy: "Give it one with .check(table(…)).",
-      });
-    }
-    const source = this.source(pipeline, contract, again);
+    const known = requireContract(pipeline);
+    const source = this.source(pipeline, known.contract, again);
     const sink = await this.sink(pipeline.to, pipeline.sink);
-    return { pipeline: { ...pipeline, contract }, source, sink, engine: this.engine, context: this.context };
+    return { pipeline: known, source, sink, engine: this.engine, context: this.context, slots: this.#slots };
   }
 
   /** Closes what was opened, latest first, then the engine. Safe to call twice. */
   async close(): Promise<void> {
-    for (let next = this.#closing.pop(); next !== undefined; next = this.#closing.pop()) await next.close();
+    try {
+      for (let next = this.#closing.pop(); next !== undefined; next = this.#closing.pop()) await next.close();
+    } catch (error) {
+      // What fails to close keeps nothing else open, and is told.
+      await this.close();
+      throw error;
+    }
     await this.engine.close();
   }
 }

@@ -62,7 +62,7 @@ async function traceLineage(sink: Sink, value: bigint): Promise<Trace> {
 /** The reject that record `record` of a replayed batch was; undefined for any other batch. */
 async function replayedReject(sink: Sink, entry: LedgerEntry, record: number): Promise<StoredReject | undefined> {
   const ids = entry.start[replayedRejects];
-  const id = Array.isArray(ids) ? ids[record] : undefined;
+  const id: unknown = Array.isArray(ids) ? ids[record] : undefined;
   if (typeof id !== "string") return undefined;
   const [reject] = await sink.records.rejects({ ids: [BigInt(id)], limit: 1 });
   return reject;

@@ -1,0 +1,42 @@
+import type { BatchChecker } from "../engine/batch.ts";
+import type { Sink, Target } from "../ports/sink.ts";
+import type { KnownLanes, Source } from "../ports/source.ts";
+import type { OnEvent } from "./events.ts";
+import { type Patience, patiently } from "./patience.ts";
+import type { Slots } from "./slots.ts";
+import type { Tally } from "./tally.ts";
+
+/** What all batches of a run share on their way into the sink. */
+export interface SinkServices {
+  readonly sink: Sink;
+  readonly target: Target;
+  readonly run: string;
+  readonly version: string;
+  readonly patience: Patience;
+  readonly onEvent: OnEvent;
+  /** Units that may be open at once: `SinkFacts.unitsMax`. */
+  readonly units: Slots;
+  openChecker(): Promise<BatchChecker>;
+}
+
+/** What all lanes of a run share. */
+export interface LaneServices extends SinkServices {
+  readonly source: Source;
+  readonly tally: Tally;
+  /** Aborts when the run should stop after the batch at hand. */
+  readonly stop: AbortSignal;
+}
+
+/** Reads a lane when there is a slot for one more: lanes at work share the memory budget. */
+export type HoldLane = <Result>(work: () => Promise<Result>) => Promise<Result>;
+
+/** What the sink of a run knows of earlier lanes. */
+export function knownLanes({ sink, target, patience }: Pick<SinkServices, "sink" | "target" | "patience">): KnownLanes {
+  return {
+    get: (lane) => patiently(patience, () => sink.checkpoint(target.pipeline, lane)),
+    of: (source) => patiently(patience, () => sink.records.checkpoints(target.pipeline, source)),
+  };
+}
+
+/** Of a source that is read for the first time, or apart from any sink. */
+export const nothingKnown: KnownLanes = { get: async () => undefined, of: async () => [] };
