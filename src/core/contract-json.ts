@@ -8,7 +8,7 @@ import { isJsonObject, type Json, type JsonObject } from "./json.ts";
  */
 export function contractToJson(contract: Contract): JsonObject {
   const columns = Object.fromEntries(
-    Object.entries(contract.columns).map(([name, column]) => [name, { ...column } as unknown as Json]),
+    Object.entries(contract.columns).map(([name, column]) => [name, { ...column }]),
   );
   if (contract.checks.length === 0) return { table: contract.table, columns };
   return { table: contract.table, columns, checks: Object.fromEntries(contract.checks.map((c) => [c.name, c.sql])) };

@@ -130,7 +130,7 @@ function validateColumn(table: string, name: string, column: Column): void {
   if (column.pattern !== undefined && column.pattern === "") {
     throw invalid(table, `column "${name}" has an empty pattern`, "Write a regular expression.");
   }
-  if (column.oneOf !== undefined && column.oneOf.length === 0) {
+  if (column.oneOf?.length === 0) {
     throw invalid(table, `column "${name}" has an empty oneOf`, "List at least one value.");
   }
 }

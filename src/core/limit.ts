@@ -17,6 +17,9 @@ export const limit = {
   recordBytes: 16 * MiB,
   /** Bytes of a rejected record kept in `millrace_reject`. */
   rejectBytes: 64 * KiB,
+  /** Rejects replayed in one transaction, and of one look at those that are open. */
+  replayRejects: 5_000,
+  rejectsPage: 128,
   /** Characters of a failing value shown in a reason. */
   reasonValueChars: 200,
   columns: 4096,
