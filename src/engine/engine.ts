@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import type { EngineHost } from "../ports/engine.ts";
 import { Connection } from "./connection.ts";
+import { removeLeftSpills, spillFolderIn } from "./spill.ts";
 
 export interface EngineOptions {
   /** DuckDB's share of the memory budget; what does not fit is spilled to `tempFolder`. */
@@ -26,7 +26,9 @@ export class Engine implements EngineHost {
   }
 
   static async open(options: EngineOptions): Promise<Engine> {
-    const spillFolder = await mkdtemp(join(options.tempFolder ?? tmpdir(), "millrace-"));
+    const folder = options.tempFolder ?? tmpdir();
+    await removeLeftSpills(folder, Date.now());
+    const spillFolder = spillFolderIn(folder);
     const instance = await DuckDBInstance.create(":memory:", {
       threads: String(options.threads),
       memory_limit: `${Math.floor(options.memoryBytes / 1024)}KiB`,
