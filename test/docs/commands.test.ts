@@ -37,7 +37,8 @@ beforeAll(async () => {
   stage = await openStage();
   const all = [...commands, ...ofRejects];
   const helps = await Promise.all(all.map((command) => runShell(`millrace ${command} --help`, stage)));
-  for (const [index, { output }] of helps.entries()) {
+  for (const [index, { exit, output }] of helps.entries()) {
+    if (exit !== 0) throw new Error(`millrace ${all[index] ?? ""} --help failed\n${output}`);
     const [, list = ""] = /^Options:\n((?: {2}.*\n)+)/m.exec(output) ?? [];
     const found = Array.from(list.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm), ([, option = ""]) => option);
     options.set(all[index] ?? "", new Set(found));

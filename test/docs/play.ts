@@ -125,6 +125,8 @@ function readersEnvironment(): NodeJS.ProcessEnv {
 }
 
 const changing: readonly (readonly [RegExp, string])[] = [
+  // A busy machine takes long enough for a line of progress.
+  [/^\d+ %: .* rows?, .*\n/gm, ""],
   [/postgres(ql)?:\/\/\S*@(127\.0\.0\.1|localhost)(:\d+)?\/\w+/g, "postgres://localhost/hr"],
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?( UTC)?(?=\b)/g, "TIME"],
   [/^\d\d:\d\d:\d\d(?= )/gm, "TIME"],
