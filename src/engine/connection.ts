@@ -1,6 +1,7 @@
 import type { DuckDBConnection, DuckDBResult, DuckDBValue } from "@duckdb/node-api";
 import { blobValue } from "@duckdb/node-api";
 import type { EngineConnection, EngineParameter, EngineRow } from "../ports/engine.ts";
+import { MillraceError } from "../core/error.ts";
 import { type ValueReader, valueReader } from "./values.ts";
 
 /** A DuckDB connection whose statements wait for one another. */
@@ -47,6 +48,8 @@ export class Connection implements EngineConnection {
         if (chunk === null || chunk.rowCount === 0) return;
         yield chunk.getRows().map(read);
       }
+    } catch (error) {
+      throw explained(error);
     } finally {
       release();
     }
@@ -58,7 +61,9 @@ export class Connection implements EngineConnection {
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const turn = this.#last.then(work, work);
+    const turn = this.#last.then(work, work).catch((error: unknown) => {
+      throw explained(error);
+    });
     this.#last = turn.catch(() => undefined); // its own caller is told
     return turn;
   }
@@ -73,4 +78,14 @@ function rowReader(result: DuckDBResult): (row: DuckDBValue[]) => EngineRow {
     .deduplicatedColumnNames()
     .map((name, index): [string, ValueReader] => [name, valueReader(result.columnType(index))]);
   return (row) => Object.fromEntries(columns.map(([name, read], index) => [name, read(row[index] ?? null)]));
+}
+
+/** The budget is the user's to raise, so running out of it is told as such; all else is for the caller to judge. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof Error) || !error.message.startsWith("Out of Memory Error")) return error;
+  const [what = ""] = error.message.split("\n");
+  return new MillraceError("MEMORY", `The engine needs more memory than the budget leaves it: ${what}`, {
+    remedy: "Raise --memory: many columns need it, and so does the primary key of a DuckDB table that is written to.",
+    cause: error,
+  });
 }

@@ -40,6 +40,13 @@ const candidates: readonly Candidate[] = [
   { column: { type: "json" }, only: (text) => `regexp_matches(${text}, '^\\s*[{\\[]')` },
 ];
 
+/** With more columns than this a source is wide, and one query looks at `columnsAtOnce` of them. */
+const columnsMany = 16;
+const columnsAtOnce = 4;
+
+/** Records of a wide source while they are looked at. */
+const lookedAt = "millrace_looked_at";
+
 interface Seen {
   values: number;
   /** How many values each candidate cannot be. */
@@ -68,21 +75,39 @@ export class ContractInference {
     }
     this.#records += count;
     if (names.length === 0 || count === 0) return;
-    const source = await sourceSql(records, allText(names), this.#connection);
+    const source = await sourceSql(records, validateContract(allText(names)), this.#connection);
     try {
-      const sums = names.flatMap((_, index) => columnSums(index));
-      const [row] = await this.#connection.all(`select ${sums.join(", ")} from (${source.sql})`);
-      names.forEach((name, index) => {
-        const seen = this.#columns.get(name);
-        if (seen === undefined) return;
-        seen.values += Number(row?.[`n${index}`]);
-        candidates.forEach((_, c) => {
-          seen.misfits[c] = (seen.misfits[c] ?? 0) + Number(row?.[`n${index}_${c}`]);
-        });
-      });
+      await this.#lookAt(names, source.sql);
     } finally {
       await source.dispose();
     }
+  }
+
+  /** A wide source is read once and then looked at some columns at a time: time to plan a query grows faster than it. */
+  async #lookAt(names: readonly string[], sql: string): Promise<void> {
+    if (names.length <= columnsMany) return this.#count(names, 0, `(${sql})`);
+    await this.#connection.run(`create or replace temporary table ${lookedAt} as ${sql}`);
+    try {
+      for (let first = 0; first < names.length; first += columnsAtOnce) {
+        await this.#count(names.slice(first, first + columnsAtOnce), first, lookedAt);
+      }
+    } finally {
+      await this.#connection.run(`drop table if exists ${lookedAt}`);
+    }
+  }
+
+  /** Counts the values of the columns `names`, the first of which is the `first`-th of the relation. */
+  async #count(names: readonly string[], first: number, relation: string): Promise<void> {
+    const sums = names.flatMap((_, index) => columnSums(first + index));
+    const [row] = await this.#connection.all(`select ${sums.join(", ")} from ${relation}`);
+    names.forEach((name, index) => {
+      const seen = this.#columns.get(name);
+      if (seen === undefined) return;
+      seen.values += Number(row?.[`n${first + index}`]);
+      candidates.forEach((_, c) => {
+        seen.misfits[c] = (seen.misfits[c] ?? 0) + Number(row?.[`n${first + index}_${c}`]);
+      });
+    });
   }
 
   /** The contract of what was seen; all columns nullable but the key, which must be among them. */

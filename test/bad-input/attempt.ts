@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { contractFromJson } from "../../src/core/contract-json.ts";
-import { type ErrorCode, MillraceError, toMillraceError } from "../../src/core/error.ts";
+import { type ErrorCode, type MillraceError, toMillraceError } from "../../src/core/error.ts";
 import { addCounts, isBalanced, noCounts } from "../../src/core/ledger.ts";
 import type { Mode, SourceOptions } from "../../src/core/pipeline.ts";
 import type { StoredReject } from "../../src/core/reject.ts";
@@ -42,6 +42,7 @@ export interface Attempt {
   readonly mode?: Mode;
   readonly key?: readonly string[];
   readonly patienceMs?: number;
+  readonly memoryBytes?: number;
   readonly onEvent?: (event: RunEvent) => void;
 }
 
@@ -73,7 +74,7 @@ export class Scene implements Disposable {
     const notices: string[] = [];
     const session = await Session.open({
       notice: (text) => notices.push(text),
-      memoryBytes: 256 * 2 ** 20,
+      memoryBytes: attempt.memoryBytes ?? 256 * 2 ** 20,
       ...(attempt.source?.parallel === undefined ? {} : { parallel: attempt.source.parallel }),
     });
     try {
@@ -145,14 +146,24 @@ export interface Expected {
 }
 
 /** The load came to its end, its books are balanced and say this, and the table holds what they say. */
-export async function expectLoaded(scene: Scene, outcome: Outcome, expected: Expected, table = "hired", to = scene.to): Promise<Kept> {
+export async function expectLoaded(
+  scene: Scene,
+  outcome: Outcome,
+  expected: Expected,
+  table = "hired",
+  to = scene.to,
+): Promise<Kept> {
   if (outcome.error !== undefined) throw outcome.error;
   const { read, rejected, loaded, balanced } = outcome.summary ?? { ...noCounts, balanced: false };
   expect({ read, rejected, balanced }).toEqual({ ...expected, balanced: true });
   const kept = await scene.kept(table, to);
   const sum = kept.ledger.reduce(addCounts, noCounts);
   expect(isBalanced(sum)).toBe(true);
-  expect({ read: sum.read, loaded: sum.loaded, rejects: kept.rejects.length }).toEqual({ read, loaded, rejects: rejected });
+  expect({ read: sum.read, loaded: sum.loaded, rejects: kept.rejects.length }).toEqual({
+    read,
+    loaded,
+    rejects: rejected,
+  });
   return kept;
 }
 

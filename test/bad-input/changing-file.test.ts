@@ -57,7 +57,10 @@ test("content that is rewritten in place is said, and none of the new content is
 });
 
 test.each([
-  { title: "replaced by another", change: (scene: Scene) => renameSync(scene.write("new.csv", goodLine(1)), scene.path(path)) },
+  {
+    title: "replaced by another",
+    change: (scene: Scene) => renameSync(scene.write("new.csv", goodLine(1)), scene.path(path)),
+  },
   { title: "removed", change: (scene: Scene) => unlinkSync(scene.path(path)) },
 ])("a file that is $title is read to its end as it was opened, or said", async ({ change }) => {
   using scene = new Scene();

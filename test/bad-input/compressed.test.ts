@@ -16,13 +16,20 @@ test.each([
   const cut = await scene.load({ content: packed.subarray(0, packed.length >> 1), name, source: { header: false } });
   expectError(cut, "FILE_TRUNCATED", /ends/);
   using other = new Scene();
-  await expectLoaded(other, await other.load({ content: packed, name, source: { header: false } }), { read: records, rejected: 0 });
+  await expectLoaded(other, await other.load({ content: packed, name, source: { header: false } }), {
+    read: records,
+    rejected: 0,
+  });
 });
 
 test("what was committed of a truncated file stays, and the whole file loads the rest of it or all, once", async () => {
   using scene = new Scene();
   const packed = gzipSync(text);
-  await scene.load({ content: packed.subarray(0, packed.length - 100), name: "hired.csv.gz", source: { header: false } });
+  await scene.load({
+    content: packed.subarray(0, packed.length - 100),
+    name: "hired.csv.gz",
+    source: { header: false },
+  });
   const { ledger } = await scene.kept();
   const [row] = await scene.query("select count(*)::int as rows from hired").catch(() => [{ rows: 0 }]);
   expect(ledger.reduce((sum, { loaded }) => sum + loaded, 0)).toBe(row?.["rows"]);

@@ -26,32 +26,46 @@ async function onSmallDisk(path: string, mib: number, work: () => Promise<void>)
 describe("a DuckDB file or a folder that cannot take rows", () => {
   test("in a folder that does not exist", async () => {
     using scene = new Scene();
-    expectError(await scene.load({ content: goodLine(1), to: `duckdb:${scene.path("no/such/a.db")}` }), "FILE_MISSING", /folder/);
+    expectError(
+      await scene.load({ content: goodLine(1), to: `duckdb:${scene.path("no/such/a.db")}` }),
+      "FILE_MISSING",
+      /folder/,
+    );
   });
   test("that is something else", async () => {
     using scene = new Scene();
     const to = `duckdb:${scene.write("text.db", "this is not a database ".repeat(1000))}`;
     expectError(await scene.load({ content: goodLine(1), to }), "FILE_FORMAT", /not a DuckDB file/);
   });
-  test.skipIf(!isRoot)("on a disk without room (a small file system, which only root can mount)", { timeout: 60_000 }, async () => {
-    using scene = new Scene();
-    const disk = scene.path("disk");
-    await onSmallDisk(disk, 4, async () => {
-      const to = `duckdb:${disk}/small.db`;
-      expectError(await scene.load({ content: many(200_000), to }), "SINK_FULL", /room|space/);
-      const { ledger } = await scene.kept("hired", to);
-      const [row] = await scene.query("select count(*)::int as rows from hired", to);
-      expect(row?.["rows"]).toBe(ledger.reduce((sum, { loaded }) => sum + loaded, 0));
-    });
-  });
-  test.skipIf(!isRoot)("a folder on a disk without room (a small file system, which only root can mount)", { timeout: 60_000 }, async () => {
-    using scene = new Scene();
-    const disk = scene.path("disk");
-    await onSmallDisk(disk, 1, async () => {
-      const content = Array.from({ length: 300_000 }, (_, id) => goodLine(id).replace("Harold Vogt", `name ${(id * 7919) % 1_000_003} ${id}`)).join("");
-      expectError(await scene.load({ content, to: `file:${disk}/out` }), "SINK_FULL", /room|space|full/i);
-    });
-  });
+  test.skipIf(!isRoot)(
+    "on a disk without room (a small file system, which only root can mount)",
+    { timeout: 60_000 },
+    async () => {
+      using scene = new Scene();
+      const disk = scene.path("disk");
+      await onSmallDisk(disk, 4, async () => {
+        const to = `duckdb:${disk}/small.db`;
+        expectError(await scene.load({ content: many(200_000), to }), "SINK_FULL", /room|space/);
+        const { ledger } = await scene.kept("hired", to);
+        const [row] = await scene.query("select count(*)::int as rows from hired", to);
+        expect(row?.["rows"]).toBe(ledger.reduce((sum, { loaded }) => sum + loaded, 0));
+      });
+    },
+  );
+  test.skipIf(!isRoot)(
+    "a folder on a disk without room (a small file system, which only root can mount)",
+    { timeout: 60_000 },
+    async () => {
+      using scene = new Scene();
+      const disk = scene.path("disk");
+      await onSmallDisk(disk, 1, async () => {
+        const content = Array.from({ length: 300_000 }, (_, id) =>
+          goodLine(id).replace("Harold Vogt", `name ${(id * 7919) % 1_000_003} ${id}`),
+        ).join("");
+        expectError(await scene.load({ content, to: `file:${disk}/out` }), "SINK_FULL", /room|space|full/i);
+      });
+    },
+  );
   test.skipIf(isRoot)("that is read-only (root may write it all the same)", async () => {
     using scene = new Scene();
     await scene.load({ content: goodLine(1) });
@@ -113,7 +127,11 @@ describeWith("postgres", "a PostgreSQL that cannot take rows", () => {
       "create table granted.hired (id int, name text, datetime timestamp, department_id int)",
       "grant select on granted.hired to may_not_insert",
     ]);
-    expectError(await scene.load({ content: goodLine(1), to: `${to}?schema=granted` }), "SINK_DENIED", /permission denied/);
+    expectError(
+      await scene.load({ content: goodLine(1), to: `${to}?schema=granted` }),
+      "SINK_DENIED",
+      /permission denied/,
+    );
   });
   test("that is set to read only", async () => {
     using scene = new Scene();
@@ -124,21 +142,27 @@ describeWith("postgres", "a PostgreSQL that cannot take rows", () => {
     ]);
     expectError(await scene.load({ content: goodLine(1), to: `${to}?schema=readable` }), "SINK_READ_ONLY", /read-only/);
   });
-  test.skipIf(!isRoot)("whose disk has no room (a small file system, which only root can mount)", { timeout: 90_000 }, async () => {
-    using scene = new Scene();
-    // The server's account must get there.
-    chmodSync(scene.folder, 0o755);
-    await onSmallDisk(scene.path("disk"), 12, async () => {
-      execFileSync("chown", ["postgres", scene.path("disk")]);
-      chmodSync(scene.path("disk"), 0o700);
-      await withClient(server.url, (client) => client.query(`create tablespace small location '${scene.path("disk")}'`));
-      await withClient(server.url, (client) => client.query("create database full_disk tablespace small"));
-      const to = server.url.replace(/\/postgres$/, "/full_disk");
-      expectError(await scene.load({ content: many(300_000), to, patienceMs: 2_000 }), "SINK_FULL", /space/);
-      await withClient(server.url, (client) => client.query("drop database if exists full_disk with (force)"));
-      await withClient(server.url, (client) => client.query("drop tablespace small"));
-    });
-  });
+  test.skipIf(!isRoot)(
+    "whose disk has no room (a small file system, which only root can mount)",
+    { timeout: 90_000 },
+    async () => {
+      using scene = new Scene();
+      // The server's account must get there.
+      chmodSync(scene.folder, 0o755);
+      await onSmallDisk(scene.path("disk"), 12, async () => {
+        execFileSync("chown", ["postgres", scene.path("disk")]);
+        chmodSync(scene.path("disk"), 0o700);
+        await withClient(server.url, (client) =>
+          client.query(`create tablespace small location '${scene.path("disk")}'`),
+        );
+        await withClient(server.url, (client) => client.query("create database full_disk tablespace small"));
+        const to = server.url.replace(/\/postgres$/, "/full_disk");
+        expectError(await scene.load({ content: many(300_000), to, patienceMs: 2_000 }), "SINK_FULL", /space/);
+        await withClient(server.url, (client) => client.query("drop database if exists full_disk with (force)"));
+        await withClient(server.url, (client) => client.query("drop tablespace small"));
+      });
+    },
+  );
   test("that comes back while the load waits for it", { timeout: 60_000 }, async () => {
     using scene = new Scene();
     const own = await startPostgres();
@@ -163,7 +187,12 @@ describe("the command line ends as documented, with one line of JSON and no insi
     { title: "an unknown flag", args: ["x.csv", "--too", "duckdb:a.db"], code: 2, error: "USAGE" },
     { title: "no destination", args: ["x.csv"], code: 2, error: "USAGE" },
     { title: "an unknown scheme", args: ["package.json", "--to", "oracle://x/y"], code: 2, error: "SCHEME_UNKNOWN" },
-    { title: "a contract that is missing", args: ["package.json", "--contract", "no.json", "--to", "duckdb:a.db"], code: 1, error: "FILE_MISSING" },
+    {
+      title: "a contract that is missing",
+      args: ["package.json", "--contract", "no.json", "--to", "duckdb:a.db"],
+      code: 1,
+      error: "FILE_MISSING",
+    },
   ];
   test.each(cases)("$title", async ({ args, code, error }) => {
     const ending = await new Subject("src/cli/main.ts", ["load", ...args, "--json"]).ended;

@@ -31,7 +31,10 @@ test("Latin-1 that is not said is no text: the record is a reject, not a row of 
 
 test("characters of four bytes survive the way through UTF-16", async () => {
   using scene = new Scene();
-  await expectLoaded(scene, await scene.load({ content: utf16(`\uFEFF${text.replace(name, wide)}`, false) }), { read: 1, rejected: 0 });
+  await expectLoaded(scene, await scene.load({ content: utf16(`\uFEFF${text.replace(name, wide)}`, false) }), {
+    read: 1,
+    rejected: 0,
+  });
   expect(await scene.query("select name from hired")).toEqual([{ name: wide }]);
 });
 

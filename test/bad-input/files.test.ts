@@ -50,7 +50,10 @@ test("blank lines are no records of several fields", async () => {
 
 test("a file without line end at its end is read to its end", async () => {
   using scene = new Scene();
-  await expectLoaded(scene, await scene.load({ content: `${goodLine(1)}${goodLine(2).trimEnd()}` }), { read: 2, rejected: 0 });
+  await expectLoaded(scene, await scene.load({ content: `${goodLine(1)}${goodLine(2).trimEnd()}` }), {
+    read: 2,
+    rejected: 0,
+  });
 });
 
 test.each([

@@ -4,8 +4,18 @@ import { expectError, expectLoaded, hired, Scene } from "./attempt.ts";
 const record = "1,Harold Vogt,2021-11-07T02:48:42Z,2\n";
 
 test.each([
-  { title: "lacks a column", header: "id,name,datetime", line: "1,Harold Vogt,2021-11-07T02:48:42Z\n", saying: /department_id/ },
-  { title: "has one more", header: "id,name,datetime,department_id,salary", line: record.replace("\n", ",9\n"), saying: /salary/ },
+  {
+    title: "lacks a column",
+    header: "id,name,datetime",
+    line: "1,Harold Vogt,2021-11-07T02:48:42Z\n",
+    saying: /department_id/,
+  },
+  {
+    title: "has one more",
+    header: "id,name,datetime,department_id,salary",
+    line: record.replace("\n", ",9\n"),
+    saying: /salary/,
+  },
   { title: "calls one by another name", header: "id,fullname,datetime,department_id", line: record, saying: /name/ },
   { title: "names one twice", header: "id,name,name,department_id", line: record, saying: /name/ },
 ])("a header that $title is an error that names it, and nothing is loaded", async ({ header, line, saying }) => {
@@ -54,11 +64,14 @@ test.each([
   { title: "is there twice but for its case", header: "a,A", names: ["a", "A_2"] },
   { title: "is empty", header: "a,", names: ["a", "column1"] },
   { title: "is longer than a column's may be", header: `a,${"n".repeat(70)}`, names: ["a", "n".repeat(63)] },
-])("without a contract, a name that $title is made one that is usable, and its values are loaded", async ({ header, names }) => {
-  using scene = new Scene();
-  const content = `${header}\n1,2\n`;
-  const outcome = await scene.load({ content, contract: undefined, source: { header: true } });
-  await expectLoaded(scene, outcome, { read: 1, rejected: 0 });
-  const [row] = await scene.query("select * from hired");
-  expect(row).toEqual({ [names[0] ?? ""]: 1, [names[1] ?? ""]: 2 });
-});
+])(
+  "without a contract, a name that $title is made one that is usable, and its values are loaded",
+  async ({ header, names }) => {
+    using scene = new Scene();
+    const content = `${header}\n1,2\n`;
+    const outcome = await scene.load({ content, contract: undefined, source: { header: true } });
+    await expectLoaded(scene, outcome, { read: 1, rejected: 0 });
+    const [row] = await scene.query("select * from hired");
+    expect(row).toEqual({ [names[0] ?? ""]: 1, [names[1] ?? ""]: 2 });
+  },
+);

@@ -22,7 +22,10 @@ test.each(broken.filter(({ title }) => !/nested|twice/.test(title)))(
   async ({ record, codes }) => {
     using scene = new Scene();
     const content = `${good(1)}\n${record}\n${good(3)}\n`;
-    const { rejects } = await expectLoaded(scene, await scene.load({ content, name: "hired.ndjson" }), { read: 3, rejected: 1 });
+    const { rejects } = await expectLoaded(scene, await scene.load({ content, name: "hired.ndjson" }), {
+      read: 3,
+      rejected: 1,
+    });
     expect(rejects.map(({ line, bytes }) => [line, Buffer.from(bytes).toString()])).toEqual([[2, record]]);
     expect(rejects.flatMap((reject) => shown(reject)[1]).join()).toMatch(codes);
   },
@@ -54,7 +57,10 @@ test("NDJSON: a value nested ten thousand deep is a reject", async () => {
 test("JSON: an array of records, some of them broken by type, is loaded with its rejects", async () => {
   using scene = new Scene();
   const content = `[\n ${good(1)},\n ${good(2).replace('"id":2', '"id":null')},\n ${good(3)}\n]\n`;
-  const { rejects } = await expectLoaded(scene, await scene.load({ content, name: "hired.json" }), { read: 3, rejected: 1 });
+  const { rejects } = await expectLoaded(scene, await scene.load({ content, name: "hired.json" }), {
+    read: 3,
+    rejected: 1,
+  });
   expect(rejects.map((reject) => shown(reject)[1])).toEqual([["id missing"]]);
 });
 

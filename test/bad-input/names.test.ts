@@ -40,7 +40,10 @@ describe("names of any kind are names", () => {
   });
   test.each(["", "n".repeat(64), "nul\0"])("%j is none, and said so", async (name) => {
     using scene = new Scene();
-    const outcome = await scene.load({ content: "1\n", contract: { table: name, columns: { a: { type: "integer" } } } });
+    const outcome = await scene.load({
+      content: "1\n",
+      contract: { table: name, columns: { a: { type: "integer" } } },
+    });
     expectError(outcome, "CONTRACT_INVALID", /name/);
   });
   test("two columns that differ only in case are said", async () => {

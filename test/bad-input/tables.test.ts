@@ -8,10 +8,26 @@ import { expectError, expectLoaded, goodLine, Scene, shown } from "./attempt.ts"
 
 /** Tables that are there already and do not fit, with what the error must name. */
 const misfits = [
-  { title: "lacks a column", ddl: "create table hired (id int, name text, datetime timestamp)", saying: /department_id/ },
-  { title: "requires a column more", ddl: "create table hired (id int, name text, datetime timestamp, department_id int, grade int not null)", saying: /grade/ },
-  { title: "has a column of another type", ddl: "create table hired (id int, name date, datetime timestamp, department_id int)", saying: /name/ },
-  { title: "differs in three ways", ddl: "create table hired (id date, datetime timestamp, grade int not null, department_id int)", saying: /id[\s\S]*name[\s\S]*grade/ },
+  {
+    title: "lacks a column",
+    ddl: "create table hired (id int, name text, datetime timestamp)",
+    saying: /department_id/,
+  },
+  {
+    title: "requires a column more",
+    ddl: "create table hired (id int, name text, datetime timestamp, department_id int, grade int not null)",
+    saying: /grade/,
+  },
+  {
+    title: "has a column of another type",
+    ddl: "create table hired (id int, name date, datetime timestamp, department_id int)",
+    saying: /name/,
+  },
+  {
+    title: "differs in three ways",
+    ddl: "create table hired (id date, datetime timestamp, grade int not null, department_id int)",
+    saying: /id[\s\S]*name[\s\S]*grade/,
+  },
 ];
 
 /** A table that fits, and refuses some rows for reasons of its own. */
@@ -35,7 +51,11 @@ const refused = [2, 3, 4, 5, 6];
 const codes = ["duplicate", "refused", "reference", "refused", "duplicate"];
 
 async function expectIsolated(scene: Scene, to: string): Promise<void> {
-  const rest = Array.from({ length: 5000 }, (_, index) => `${index + 100},Lyman Hadye,${new Date(Date.UTC(2022, 0, 1) + index * 1000).toISOString().slice(0, 19)}Z,1`);
+  const rest = Array.from(
+    { length: 5000 },
+    (_, index) =>
+      `${index + 100},Lyman Hadye,${new Date(Date.UTC(2022, 0, 1) + index * 1000).toISOString().slice(0, 19)}Z,1`,
+  );
   const content = `${[...lines, ...rest].join("\n")}\n`;
   const outcome = await scene.load({ content, to, mode: "append", source: { header: false } });
   const { rejects } = await expectLoaded(scene, outcome, { read: 5007, rejected: 5 }, "hired", to);
@@ -98,7 +118,13 @@ describeWith("postgres", "a table that is there, in PostgreSQL", () => {
       "create trigger refuse before insert on hired for each row execute function refuse()",
     ]);
     const content = goodLine(1) + goodLine(2) + goodLine(3);
-    const { rejects } = await expectLoaded(scene, await scene.load({ content, to }), { read: 3, rejected: 1 }, "hired", to);
+    const { rejects } = await expectLoaded(
+      scene,
+      await scene.load({ content, to }),
+      { read: 3, rejected: 1 },
+      "hired",
+      to,
+    );
     expect(rejects[0]?.reasons[0]?.message).toMatch(/no twos here/);
   });
   test("in a database of another encoding refuses what it cannot hold", async () => {

@@ -43,19 +43,43 @@ const cases: readonly (Case & { readonly title: string })[] = [
     title: "date",
     column: { type: "date" },
     good: ["2024-02-29", "0001-01-01", "9999-12-31"],
-    bad: ["2023-02-29", "2023-02-30", "2023-13-01", "2023-00-10", "2023-04-31", "07.11.2021", "2023-1", "yesterday", "20230101x"],
+    bad: [
+      "2023-02-29",
+      "2023-02-30",
+      "2023-13-01",
+      "2023-00-10",
+      "2023-04-31",
+      "07.11.2021",
+      "2023-1",
+      "yesterday",
+      "20230101x",
+    ],
   },
   {
     title: "timestamp",
     column: { type: "timestamp" },
     good: ["2021-11-07T02:48:42Z", "2021-11-07 02:48:42.123456", "2021-11-07T02:48:42+02:00"],
-    bad: ["2021-02-30T00:00:00Z", "2021-11-07T25:00:00Z", "2021-11-07T00:60:00Z", "2021-11-07T", "now", "infinity", "epoch"],
+    bad: [
+      "2021-02-30T00:00:00Z",
+      "2021-11-07T25:00:00Z",
+      "2021-11-07T00:60:00Z",
+      "2021-11-07T",
+      "now",
+      "infinity",
+      "epoch",
+    ],
   },
   {
     title: "timestamp of a form",
     column: { type: "timestamp", format: "%Y-%m-%dT%H:%M:%SZ" },
     good: ["2021-11-07T02:48:42Z", "2024-02-29T23:59:59Z"],
-    bad: ["2021-02-30T00:00:00Z", "2021-11-07T24:00:00Z", "2021-11-07T02:48:42", "2021-11-07 02:48:42Z", "10000-01-01T00:00:00Z"],
+    bad: [
+      "2021-02-30T00:00:00Z",
+      "2021-11-07T24:00:00Z",
+      "2021-11-07T02:48:42",
+      "2021-11-07 02:48:42Z",
+      "10000-01-01T00:00:00Z",
+    ],
   },
   {
     title: "uuid",
@@ -71,17 +95,22 @@ const cases: readonly (Case & { readonly title: string })[] = [
   },
 ];
 
-test.each(cases)("$title: what does not fit is a reject with column, value and record", async ({ column, good, bad }) => {
-  using scene = new Scene();
-  const records = [...good, ...bad].map((value, index) => `${index},${value.includes(",") && !value.startsWith('"') ? `"${value}"` : value}`);
-  const contract = { table: "hired", columns: { id: { type: "integer" }, value: column } };
-  const content = records.map((record) => `${record}\n`).join("");
-  const outcome = await scene.load({ content, contract, source: { header: false } });
-  const { rejects } = await expectLoaded(scene, outcome, { read: records.length, rejected: bad.length });
-  expect(rejects.map(shown)).toEqual(
-    bad.map((_, index) => [good.length + index + 1, ["value type"], records[good.length + index]]),
-  );
-});
+test.each(cases)(
+  "$title: what does not fit is a reject with column, value and record",
+  async ({ column, good, bad }) => {
+    using scene = new Scene();
+    const records = [...good, ...bad].map(
+      (value, index) => `${index},${value.includes(",") && !value.startsWith('"') ? `"${value}"` : value}`,
+    );
+    const contract = { table: "hired", columns: { id: { type: "integer" }, value: column } };
+    const content = records.map((record) => `${record}\n`).join("");
+    const outcome = await scene.load({ content, contract, source: { header: false } });
+    const { rejects } = await expectLoaded(scene, outcome, { read: records.length, rejected: bad.length });
+    expect(rejects.map(shown)).toEqual(
+      bad.map((_, index) => [good.length + index + 1, ["value type"], records[good.length + index]]),
+    );
+  },
+);
 
 test("every rule that a value breaks is a reason of its own", async () => {
   using scene = new Scene();
@@ -92,7 +121,10 @@ test("every rule that a value breaks is a reason of its own", async () => {
   };
   const contract = { table: "hired", columns, checks: { "early codes": "id < 5 or code = 'ABC'" } };
   const content = "1,ABC,2021-05-05\n0,ab,2020-01-01\n11,abcdef,2022-01-01\n7,DEFGH,2021-05-05\n";
-  const { rejects } = await expectLoaded(scene, await scene.load({ content, contract, source: { header: false } }), { read: 4, rejected: 3 });
+  const { rejects } = await expectLoaded(scene, await scene.load({ content, contract, source: { header: false } }), {
+    read: 4,
+    rejected: 3,
+  });
   expect(rejects.map((reject) => shown(reject)[1].toSorted())).toEqual([
     ["code minLength", "code oneOf", "code pattern", "day min", "id min"],
     ["check", "code maxLength", "code oneOf", "code pattern", "day max", "id max"],

@@ -57,10 +57,12 @@ export class AnswerThief {
       socket.on("error", cut).on("close", () => this.#sockets.delete(socket));
     }
     client.on("data", (bytes) => void server.write(bytes)).on("end", () => server.end());
-    server.on("end", () => client.end()).on("data", (bytes) => {
-      if (this.#steals(bytes)) cut();
-      else client.write(bytes);
-    });
+    server
+      .on("end", () => client.end())
+      .on("data", (bytes) => {
+        if (this.#steals(bytes)) cut();
+        else client.write(bytes);
+      });
   }
 
   #steals(bytes: Buffer): boolean {

@@ -21,7 +21,11 @@ const all = Number.MAX_SAFE_INTEGER;
 
 export async function readKept(url: string, pipeline = "crash"): Promise<Kept> {
   const engine = await Engine.open({ memoryBytes: 192 * 2 ** 20, threads: 1 });
-  const sink = await openSink(url, {}, adapterContext(engine, () => undefined));
+  const sink = await openSink(
+    url,
+    {},
+    adapterContext(engine, () => undefined),
+  );
   try {
     await sink.open();
     const { records } = sink;
@@ -45,7 +49,12 @@ async function allRejects(records: SinkRecords, pipeline: string): Promise<Store
 /** Every record of the file exactly once where it belongs, and books that say the same. */
 export async function expectExactlyOnce(place: CrashPlace, file: Synthetic): Promise<void> {
   const rows = await place.readRows();
-  expect(differences(rows.map((row) => JSON.stringify(row)), file.good.map((row) => JSON.stringify(row)))).toEqual(none);
+  expect(
+    differences(
+      rows.map((row) => JSON.stringify(row)),
+      file.good.map((row) => JSON.stringify(row)),
+    ),
+  ).toEqual(none);
   const kept = await readKept(place.url);
   expect(differences(kept.rejects.map(shownReject), file.bad.map(shownBad))).toEqual(none);
   expectLedger(kept.ledger, file);
@@ -61,7 +70,10 @@ function differences(found: readonly string[], expected: readonly string[]): { m
   for (const one of found) counts.set(one, (counts.get(one) ?? 0) - 1);
   const uneven = [...counts].filter(([, count]) => count !== 0);
   const few = (side: (count: number) => boolean): string[] =>
-    uneven.filter(([, count]) => side(count)).map(([one]) => one).slice(0, 5);
+    uneven
+      .filter(([, count]) => side(count))
+      .map(([one]) => one)
+      .slice(0, 5);
   return { missing: few((count) => count > 0), surplus: few((count) => count < 0) };
 }
 

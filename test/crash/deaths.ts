@@ -33,7 +33,14 @@ export interface Death {
 }
 
 /** Moments that come once in a life, or twice in one that goes on after them; the others come with every batch. */
-const once: ReadonlySet<Moment> = new Set(["duringOpen", "afterOpen", "duringPrepare", "afterPrepare", "beforeSettle", "afterSettle"]);
+const once: ReadonlySet<Moment> = new Set([
+  "duringOpen",
+  "afterOpen",
+  "duringPrepare",
+  "afterPrepare",
+  "beforeSettle",
+  "afterSettle",
+]);
 
 /** A death at `moment`, within the first `batches` batches of the process's life. */
 export function deathAt(moment: Moment, batches: number, random: (below: number) => number): Death {

@@ -6,7 +6,7 @@ import { expectExactlyOnce } from "./balance.ts";
 import { type CrashPlace, table } from "./crash-place.ts";
 import { deathAt, type Moment } from "./deaths.ts";
 import type { LoaderPlan } from "./loader.ts";
-import { type Ending, startLoader, Subject, summaryOf } from "./processes.ts";
+import { type Ending, type Subject, startLoader, summaryOf } from "./processes.ts";
 import { chance, type Synthetic, synthesize, syntheticContract } from "./synthetic.ts";
 
 /** Kills of one `npm test` over DuckDB and PostgreSQL together; more for a soak run. */

@@ -142,12 +142,14 @@ function watchedSource(source: Source): Source {
 
 /** PostgreSQL's protocol calls the bytes of a COPY messages of type `d`. */
 function watchCopy(): void {
-  const write = Socket.prototype.write as (this: Socket, ...args: unknown[]) => boolean;
-  Socket.prototype.write = function copyWatched(this: Socket, ...args: unknown[]): boolean {
+  const { prototype } = Socket as { prototype: { write: (...args: unknown[]) => boolean } };
+  const write = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(prototype), "write")
+    ?.value as typeof prototype.write;
+  prototype.write = function copyWatched(this: Socket, ...args: unknown[]): boolean {
     const result = write.apply(this, args);
     if (args[0] instanceof Uint8Array && args[0][0] === 0x64) reach("firstCopyBytes");
     return result;
-  } as typeof Socket.prototype.write;
+  };
 }
 
 function pipelineOf(contract: Contract): Pipeline & { contract: Contract } {
@@ -178,7 +180,12 @@ async function load(): Promise<void> {
   const sink = await openedSink(context);
   try {
     const open = { pipeline, engine, context, source: watchedSource(source), sink: watchedSink(sink) };
-    const settings = { follow: false, stop: new AbortController().signal, onEvent: say, patienceMs: plan.patienceMs ?? 60_000 };
+    const settings = {
+      follow: false,
+      stop: new AbortController().signal,
+      onEvent: say,
+      patienceMs: plan.patienceMs ?? 60_000,
+    };
     say({ event: "done", ...(await runPipeline(open, settings)) });
   } finally {
     await sink.close();

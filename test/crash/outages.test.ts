@@ -46,7 +46,8 @@ async function scene(manner: Manner, work: (scene: Scene) => Promise<void>): Pro
 
 /** Ends every session but the caller's, as an administrator would. */
 async function endSessions(): Promise<number> {
-  const sql = "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()";
+  const sql =
+    "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()";
   return withClient(server.url, async (client) => (await client.query(sql)).rowCount ?? 0);
 }
 
@@ -125,7 +126,8 @@ describeWith("postgres", "a load outlives what happens to its PostgreSQL", () =>
 
 /** Until a session of the loader stands idle in a transaction. */
 async function stoppedInUnit(loader: Subject): Promise<void> {
-  const sql = "select 1 from pg_stat_activity where state = 'idle in transaction' and state_change < now() - interval '1 s'";
+  const sql =
+    "select 1 from pg_stat_activity where state = 'idle in transaction' and state_change < now() - interval '1 s'";
   await withClient(server.url, async (client) => {
     while ((await client.query(sql)).rowCount === 0) {
       // One look takes the server as long as it takes: no pause is needed.

@@ -31,7 +31,11 @@ export class Subject {
 
   constructor(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const command = ["--disable-warning=ExperimentalWarning", join(root, script), ...args];
-    const child = spawn(node, command, { cwd: root, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+    const child = spawn(node, command, {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    });
     this.#child = child;
     if (child.pid !== undefined) hold(child.pid);
     this.ended = this.#watch(child);

@@ -19,7 +19,10 @@ function scene(place: CrashPlace, folder: string, parallel: number): { plan: Loa
   const from = join(folder, "hired.csv");
   writeFileSync(from, file.text);
   const contract = syntheticContract(table, false);
-  return { file, plan: { from, to: place.url, contract, mode: "append", parallel, atomic: false, batchBytes: 64 * 1024 } };
+  return {
+    file,
+    plan: { from, to: place.url, contract, mode: "append", parallel, atomic: false, batchBytes: 64 * 1024 },
+  };
 }
 
 /** All start at once and all end well; together they have read the file once. */

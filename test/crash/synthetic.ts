@@ -80,7 +80,10 @@ interface Fault {
 const faults: readonly Fault[] = [
   { reasons: ["department_id missing"], spoil: ([id, name, at, , job]) => csvFields([id, name, `${at}Z`, "", job]) },
   { reasons: ["job_id type"], spoil: ([id, name, at, dep, job]) => csvFields([id, name, `${at}Z`, dep, `${job}x`]) },
-  { reasons: ["datetime type"], spoil: ([id, name, , dep, job]) => csvFields([id, name, "2021-02-30T00:00:00Z", dep, job]) },
+  {
+    reasons: ["datetime type"],
+    spoil: ([id, name, , dep, job]) => csvFields([id, name, "2021-02-30T00:00:00Z", dep, job]),
+  },
   {
     reasons: ["datetime type", "job_id missing", "name missing"],
     spoil: ([id, , , dep]) => csvFields([id, "", "yesterday", dep, ""]),
