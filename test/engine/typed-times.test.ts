@@ -37,9 +37,9 @@ test("a day or time that is one already needs no form; what the contract's form 
     const rows: unknown[] = [];
     for await (const piece of batch.rows.objects()) rows.push(...piece);
     expect(rows).toMatchObject([{ id: 1, at: "2021-11-07T02:48:42", day: "2024-02-29" }]);
-    expect(batch.rejects.map(({ record, reasons }) => [record, reasons.map(({ column, code }) => `${column} ${code}`)])).toEqual([
-      [1, ["at type"]],
-    ]);
+    expect(
+      batch.rejects.map(({ record, reasons }) => [record, reasons.map(({ column, code }) => `${column} ${code}`)]),
+    ).toEqual([[1, ["at type"]]]);
     await batch.release();
   } finally {
     checker.close();
