@@ -1,4 +1,4 @@
-import { formatErrorPlace, MillraceError, toMillraceError } from "../core/error.ts";
+import { formatErrorPlace, type MillraceError, toMillraceError } from "../core/error.ts";
 import { stderr, stdout } from "./screen.ts";
 import { safeText } from "./shown.ts";
 
@@ -48,11 +48,4 @@ function stackText(failure: MillraceError): string {
 function framesOf(error: Error): string {
   const lines = (error.stack ?? "").split("\n");
   return lines.filter((line) => /^\s+at /.test(line)).join("\n");
-}
-
-/** What stopped while it waited, or before it had begun. */
-export function interrupted(): MillraceError {
-  return new MillraceError("INTERRUPTED", "Stopped before the work was done; what was committed stays", {
-    remedy: "Run the same command again: it goes on where this one stopped.",
-  });
 }

@@ -1,5 +1,5 @@
 import { MillraceError } from "../core/error.ts";
-import { parsePlace } from "../core/place.ts";
+import { isSecretOption, parsePlace } from "../core/place.ts";
 
 /** How the command line was called, so that what it proposes can be copied: from a clone, through npx, or installed. */
 function programName(): string {
@@ -22,14 +22,12 @@ function argumentText(arg: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-const secretName = /pass|secret|token|key|credential|signature/i;
-
 /** The URL as given where it carries no secret; else the one that is fit to be shown. */
 export function withoutSecret(arg: string): string {
   if (!/^[a-z][a-z0-9+.-]+:/i.test(arg)) return arg;
   try {
     const place = parsePlace(arg);
-    const secret = place.shown.includes("***") || [...place.options.keys()].some((name) => secretName.test(name));
+    const secret = place.shown.includes("***") || [...place.options.keys()].some(isSecretOption);
     return secret ? place.shown : arg;
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;

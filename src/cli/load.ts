@@ -7,6 +7,7 @@ import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import { parsePlace } from "../core/place.ts";
 import type { RunEvent, RunSummary } from "../runtime/events.ts";
+import { interrupted } from "../runtime/interruption.ts";
 import { type LoadRequest, loadPipeline } from "../runtime/load.ts";
 import { loadContract } from "../runtime/modules.ts";
 import { runIn } from "../runtime/run.ts";
@@ -14,7 +15,6 @@ import { Session } from "../runtime/session.ts";
 import { modeOf } from "../runtime/target.ts";
 import { contractLines } from "./contract-lines.ts";
 import { contractJson, doneJson, eventJson } from "./event-json.ts";
-import { interrupted } from "./failure.ts";
 import {
   addMemoryFlag,
   addSourceFlags,

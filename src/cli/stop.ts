@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { MillraceError } from "../core/error.ts";
-import { interrupted } from "./failure.ts";
+import { interrupted } from "../runtime/interruption.ts";
 import { stderr } from "./screen.ts";
 
 /** The user's wish to stop. */

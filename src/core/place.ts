@@ -55,13 +55,16 @@ function hostPlace(scheme: string, url: string): Place {
   return { scheme, url, shown: redact(parsed), path: "", options: new Map(parsed.searchParams) };
 }
 
-const secretOption = /pass|secret|token|key|credential|signature/i;
+/** Whether an option of this name holds a secret. */
+export function isSecretOption(name: string): boolean {
+  return /pass|secret|token|key|credential|signature/i.test(name);
+}
 
 function redact(parsed: URL): string {
   const shown = new URL(parsed.href);
   if (shown.password !== "") shown.password = "***";
   for (const name of [...shown.searchParams.keys()]) {
-    if (secretOption.test(name)) shown.searchParams.set(name, "***");
+    if (isSecretOption(name)) shown.searchParams.set(name, "***");
   }
   return shown.href;
 }
