@@ -7,9 +7,7 @@ import { isJsonObject, type Json, type JsonObject } from "./json.ts";
  * unnamed check may also stand as `"check": SQL`.
  */
 export function contractToJson(contract: Contract): JsonObject {
-  const columns = Object.fromEntries(
-    Object.entries(contract.columns).map(([name, column]) => [name, { ...column }]),
-  );
+  const columns = Object.fromEntries(Object.entries(contract.columns).map(([name, column]) => [name, { ...column }]));
   if (contract.checks.length === 0) return { table: contract.table, columns };
   return { table: contract.table, columns, checks: Object.fromEntries(contract.checks.map((c) => [c.name, c.sql])) };
 }
@@ -100,12 +98,16 @@ function checksFromJson(value: JsonObject, source: string): RowCheck[] {
 function rejectUnknownFields(value: JsonObject, known: readonly string[], source: string, what: string): void {
   const unknown = Object.keys(value).find((field) => !known.includes(field));
   if (unknown === undefined) return;
-  throw mistake(source, `${what} has the unknown field "${unknown}"; fields are ${known.filter((f) => f !== "$schema").join(", ")}`);
+  throw mistake(
+    source,
+    `${what} has the unknown field "${unknown}"; fields are ${known.filter((f) => f !== "$schema").join(", ")}`,
+  );
 }
 
 function mistake(source: string, what: string): MillraceError {
   return new MillraceError("CONTRACT_INVALID", `The contract has a mistake: ${what}`, {
-    remedy: 'A contract looks like {"table":"jobs","columns":{"id":{"type":"integer","key":true},"job":{"type":"text"}}}.',
+    remedy:
+      'A contract looks like {"table":"jobs","columns":{"id":{"type":"integer","key":true},"job":{"type":"text"}}}.',
     at: { source },
   });
 }

@@ -104,7 +104,11 @@ export function validateContract<C extends Contract>(contract: C): C {
 
 function validateName(table: string, kind: "table" | "column", name: string): void {
   if (name === "" || name.includes("\0") || [...name].length > limit.identifierChars) {
-    throw invalid(table, `${JSON.stringify(name)} cannot be the name of a ${kind}`, `Use 1 to ${limit.identifierChars} characters, none of them NUL.`);
+    throw invalid(
+      table,
+      `${JSON.stringify(name)} cannot be the name of a ${kind}`,
+      `Use 1 to ${limit.identifierChars} characters, none of them NUL.`,
+    );
   }
   if (kind === "column" && name.toLowerCase().startsWith(lineageColumn)) {
     throw invalid(table, `column names that start with ${lineageColumn} are kept for Millrace`, "Rename the column.");
@@ -113,11 +117,19 @@ function validateName(table: string, kind: "table" | "column", name: string): vo
 
 function validateColumn(table: string, name: string, column: Column): void {
   if (!columnTypes.includes(column.type)) {
-    throw invalid(table, `column "${name}" has the unknown type ${JSON.stringify(column.type)}`, `Types are ${columnTypes.join(", ")}.`);
+    throw invalid(
+      table,
+      `column "${name}" has the unknown type ${JSON.stringify(column.type)}`,
+      `Types are ${columnTypes.join(", ")}.`,
+    );
   }
   for (const [rule, types] of Object.entries(ruleTypes)) {
     if (column[rule as keyof Column] !== undefined && !types.includes(column.type)) {
-      throw invalid(table, `column "${name}" is ${column.type} and cannot have ${rule}`, `${rule} goes with ${types.join(", ")}.`);
+      throw invalid(
+        table,
+        `column "${name}" is ${column.type} and cannot have ${rule}`,
+        `${rule} goes with ${types.join(", ")}.`,
+      );
     }
   }
   if (column.key === true && column.nullable === true) {
@@ -138,8 +150,19 @@ function validateColumn(table: string, name: string, column: Column): void {
 function validateDecimal(table: string, name: string, column: Column): void {
   const { precision = 18, scale = 3 } = column;
   if (column.type !== "decimal") return;
-  if (!Number.isInteger(precision) || precision < 1 || precision > 38 || !Number.isInteger(scale) || scale < 0 || scale > precision) {
-    throw invalid(table, `column "${name}" is decimal(${precision},${scale})`, "Precision is 1 to 38, scale 0 to the precision.");
+  if (
+    !Number.isInteger(precision) ||
+    precision < 1 ||
+    precision > 38 ||
+    !Number.isInteger(scale) ||
+    scale < 0 ||
+    scale > precision
+  ) {
+    throw invalid(
+      table,
+      `column "${name}" is decimal(${precision},${scale})`,
+      "Precision is 1 to 38, scale 0 to the precision.",
+    );
   }
 }
 

@@ -77,7 +77,10 @@ type Merge<Before, After> = Simplify<Omit<Before, keyof After> & After>;
 /** A pipeline with source and contract; `Row` is what flows at this point. */
 export interface PipelineFlow<Row> {
   /** SQL over the relation `batch`; declare the columns it adds or changes as `Added`, so that later steps know them. */
-  sql<Added extends object = object>(strings: TemplateStringsArray, ...values: readonly never[]): PipelineFlow<Merge<Row, Added>>;
+  sql<Added extends object = object>(
+    strings: TemplateStringsArray,
+    ...values: readonly never[]
+  ): PipelineFlow<Merge<Row, Added>>;
   /** A TypeScript function over each row. Columns that it adds or retypes are declared in `columns`. */
   map(fn: (row: Row) => Row | undefined): PipelineFlow<Row>;
   map<const Builders extends ColumnBuilders>(
@@ -109,7 +112,16 @@ export function pipeline(name: string): PipelineStart {
   return {
     from: (from, source = {}) => ({
       check: <Row>(contract: Contract<Row>) =>
-        flow<Row>({ kind: "pipeline", name, from, source, contract: contract as Contract, steps: [], to: "", sink: {} }),
+        flow<Row>({
+          kind: "pipeline",
+          name,
+          from,
+          source,
+          contract: contract as Contract,
+          steps: [],
+          to: "",
+          sink: {},
+        }),
     }),
   };
 }

@@ -16,7 +16,9 @@ export interface ColumnBuilder<Value> {
   maxLength(chars: number): ColumnBuilder<Value>;
   /** Regular expression (RE2 syntax) that the whole text must match. */
   pattern(regex: string): ColumnBuilder<Value>;
-  oneOf<const Allowed extends Value & (string | number | boolean)>(...allowed: readonly Allowed[]): ColumnBuilder<Allowed>;
+  oneOf<const Allowed extends Value & (string | number | boolean)>(
+    ...allowed: readonly Allowed[]
+  ): ColumnBuilder<Allowed>;
   /** Only for the compiler. */
   readonly value?: Value;
 }
@@ -46,7 +48,8 @@ export const bigint = (): ColumnBuilder<bigint> => simple("bigint");
 /** IEEE 754 double; infinite and NaN are refused. */
 export const double = (): ColumnBuilder<number> => simple("double");
 /** Exact decimal of `precision` digits, `scale` of them after the point. */
-export const decimal = (precision = 18, scale = 3): ColumnBuilder<string> => build({ type: "decimal", precision, scale });
+export const decimal = (precision = 18, scale = 3): ColumnBuilder<string> =>
+  build({ type: "decimal", precision, scale });
 /** `true`/`false`, `t`/`f`, `yes`/`no`, `1`/`0`, in any case. */
 export const boolean = (): ColumnBuilder<boolean> => simple("boolean");
 export const text = (): ColumnBuilder<string> => simple("text");
@@ -64,7 +67,9 @@ export type ColumnBuilders = Readonly<Record<string, ColumnBuilder<unknown>>>;
 
 /** The row type of a set of builders. */
 export type RowOf<Builders> = {
-  -readonly [Name in keyof Builders]: Builders[Name] extends { readonly value?: infer Value } ? Exclude<Value, undefined> : never;
+  -readonly [Name in keyof Builders]: Builders[Name] extends { readonly value?: infer Value }
+    ? Exclude<Value, undefined>
+    : never;
 };
 
 /** The row type of a contract: `type Hired = Row<typeof hiredEmployees>`. */
