@@ -16,13 +16,20 @@ export interface FramedReading {
   close(): Promise<void>;
 }
 
+/** The first batch is small, so that the sink has something to do soon; the next ones grow to the full size. */
+const firstBatchBytes = 1024 * 1024;
+const batchGrowth = 4;
+
 /** Reads records out of a stream of decoded bytes, a batch at a time. */
 export function framedReader(reading: FramedReading): LaneReader {
+  const { batchBytes } = reading.bounds;
   let position = reading.start;
+  let most = Math.min(batchBytes, firstBatchBytes);
   return {
     async next() {
-      const step = await nextBatch(reading, position);
+      const step = await nextBatch(reading, position, most);
       position = step.position;
+      most = Math.min(batchBytes, most * batchGrowth);
       return step.batch;
     },
     async close() {
@@ -37,9 +44,13 @@ interface Step {
   readonly batch: RawBatch | undefined;
 }
 
-async function nextBatch({ window, frame, format, bounds }: FramedReading, from: FilePosition): Promise<Step> {
+async function nextBatch(
+  { window, frame, format, bounds }: FramedReading,
+  from: FilePosition,
+  batchBytes: number,
+): Promise<Step> {
   let position = from;
-  let size = bounds.batchBytes;
+  let size = batchBytes;
   for (;;) {
     await window.fill(size);
     if (window.bytes.length === 0 && window.failure === undefined) return { position, batch: undefined };
@@ -53,7 +64,7 @@ async function nextBatch({ window, frame, format, bounds }: FramedReading, from:
     const end = await takeFramed(window, framed, position);
     if (framed.read > 0) return { position: end, batch: batchOf(framed, position, end, format) };
     position = end;
-    size = bounds.batchBytes;
+    size = batchBytes;
   }
 }
 
