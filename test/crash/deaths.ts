@@ -42,9 +42,13 @@ const once: ReadonlySet<Moment> = new Set([
   "afterSettle",
 ]);
 
-/** A death at `moment`, within the first `batches` batches of the process's life. */
-export function deathAt(moment: Moment, batches: number, random: (below: number) => number): Death {
+/** Moments that come once in a load that is one transaction as a whole. */
+const onceInUnit: ReadonlySet<Moment> = new Set(["beforeBegin", "afterBegin", "duringCommit", "afterCommit"]);
+
+/** A death at `moment`, within the first `batches` batches of the process's life. `whole`: they are one transaction. */
+export function deathAt(moment: Moment, batches: number, whole: boolean, random: (below: number) => number): Death {
+  const isOnce = once.has(moment) || (whole && onceInUnit.has(moment));
   // Turns of the event loop pass in microseconds while a thread works: most deaths early, some late.
   const turns = Math.floor(2 ** random(11)) - 1;
-  return { moment, nth: once.has(moment) ? 1 : 1 + random(batches), turns, signal: "SIGKILL" };
+  return { moment, nth: isOnce ? 1 : 1 + random(batches), turns, signal: "SIGKILL" };
 }

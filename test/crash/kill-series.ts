@@ -14,7 +14,7 @@ export const killsInAll = Number(process.env["MILLRACE_CRASH_KILLS"] ?? 208);
 const seed = Number(process.env["MILLRACE_CRASH_SEED"] ?? 1);
 
 /** A life takes half a second; on a machine that does much else, many times that. */
-export const patienceMs = (kills: number): number => 60_000 + kills * 15_000;
+export const patienceMs = (kills: number): number => 60_000 + kills * 20_000;
 
 /** How a table is loaded while its loaders are killed. */
 export interface Manner {
@@ -83,7 +83,7 @@ async function killUntilLoaded(
     const blow = blows[tries % blows.length] ?? "byParent";
     const ending = await (blow === "byParent"
       ? killedFromOutside(plan, 2 + random(batches * 2))
-      : startLoader({ ...plan, death: deathAt(blow, batches, random) }).ended);
+      : startLoader({ ...plan, death: deathAt(blow, batches, manner.atomic, random) }).ended);
     if (ending.signal !== "SIGKILL") {
       summaryOf(ending);
       return died;
