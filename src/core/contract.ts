@@ -139,6 +139,7 @@ function validateColumn(table: string, name: string, column: Column): void {
     throw invalid(table, `column "${name}" is json and cannot be a key`, "Use a column of another type as the key.");
   }
   validateDecimal(table, name, column);
+  validateBounds(table, name, column);
   if (column.pattern !== undefined && column.pattern === "") {
     throw invalid(table, `column "${name}" has an empty pattern`, "Write a regular expression.");
   }
@@ -163,6 +164,19 @@ function validateDecimal(table: string, name: string, column: Column): void {
       `column "${name}" is decimal(${precision},${scale})`,
       "Precision is 1 to 38, scale 0 to the precision.",
     );
+  }
+}
+
+const numberText = /^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$/;
+const dayText = /^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+)?$/;
+
+function validateBounds(table: string, name: string, column: Column): void {
+  const { type, min, max } = column;
+  const isTime = type === "date" || type === "timestamp";
+  for (const bound of [min, max]) {
+    if (bound === undefined || (isTime ? dayText : numberText).test(String(bound))) continue;
+    const remedy = isTime ? "Write it as 2021-11-07 or 2021-11-07T02:48:42." : "Write a number.";
+    throw invalid(table, `${JSON.stringify(bound)} is no bound for column "${name}", which is ${type}`, remedy);
   }
 }
 

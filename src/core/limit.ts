@@ -38,6 +38,8 @@ export const limit = {
   retryFirstMs: 100,
   retryMaxMs: 5_000,
   retryTotalMs: 120_000,
+  /** When a one-off load gives up that has not reached its destination once: its URL is more likely wrong. */
+  firstConnectionMs: 15_000,
   /** A lane that another process took is taken back when its position has not moved for this long. */
   takeoverMs: 15_000,
   /** A hung zombie may keep a lane's row lock no longer than this. */

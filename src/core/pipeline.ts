@@ -2,6 +2,7 @@ import type { Column, Contract } from "./contract.ts";
 import { MillraceError } from "./error.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { contractToJson } from "./contract-json.ts";
+import { checkOptions, sinkRules, sourceRules } from "./pipeline-options.ts";
 import { type ColumnBuilders, columnsOf, type RowOf } from "./table.ts";
 
 /** How rows meet the table: append them, merge them by key, or replace all that is there in one transaction. */
@@ -110,43 +111,60 @@ export function pipeline(name: string): PipelineStart {
     });
   }
   return {
-    from: (from, source = {}) => ({
-      check: <Row>(contract: Contract<Row>) =>
-        flow<Row>({
-          kind: "pipeline",
-          name,
-          from,
-          source,
-          contract: contract as Contract,
-          steps: [],
-          to: "",
-          sink: {},
-        }),
-    }),
+    from: (from, source = {}) => {
+      checkOptions(name, source, sourceRules);
+      const start = { kind: "pipeline", name, from, source, steps: [], to: "", sink: {} } as const;
+      return {
+        check: <Row>(contract: Contract<Row>) => flow<Row>({ ...start, contract: contract as Contract }),
+      };
+    },
   };
 }
 
 function flow<Row>(so: Pipeline): PipelineFlow<Row> {
   const withStep = <Next>(step: Step): PipelineFlow<Next> => flow<Next>({ ...so, steps: [...so.steps, step] });
   return {
-    sql: <Added extends object>(strings: TemplateStringsArray) =>
-      withStep<Merge<Row, Added>>({ kind: "sql", sql: strings.join(""), columns: {} }),
-    map: (first: unknown, second?: unknown) => {
-      const columns = second === undefined ? {} : columnsOf(first as ColumnBuilders);
-      return withStep<never>({ kind: "map", map: (second ?? first) as MapStep["map"], columns });
+    sql: <Added extends object>(strings: TemplateStringsArray, ...values: readonly unknown[]) => {
+      if (values.length > 0) throw stepMistake(so.name, "an SQL step holds ${…}", "Write the SQL without values.");
+      return withStep<Merge<Row, Added>>({ kind: "sql", sql: strings.join(""), columns: {} });
     },
-    to: (to, sink = {}) => ({ ...so, to, sink }),
+    map: (first: unknown, second?: unknown) => {
+      const map = second ?? first;
+      if (typeof map !== "function")
+        throw stepMistake(so.name, "a map step has no function", "Write .map((row) => …).");
+      const columns = second === undefined ? {} : columnsOf(first as ColumnBuilders);
+      return withStep<never>({ kind: "map", map: map as MapStep["map"], columns });
+    },
+    to: (to, sink = {}) => {
+      checkOptions(so.name, sink, sinkRules);
+      return { ...so, to, sink };
+    },
   };
+}
+
+/** TypeScript says these too; a module that runs with its types stripped may not have been checked. */
+function stepMistake(pipeline: string, what: string, remedy: string): MillraceError {
+  return new MillraceError("PIPELINE_INVALID", `The pipeline "${pipeline}" has a mistake: ${what}`, { remedy });
 }
 
 export function isPipeline(value: unknown): value is Pipeline {
   return typeof value === "object" && value !== null && (value as { kind?: unknown }).kind === "pipeline";
 }
 
-/** What a batch was made by, as kept in the sink: contract and steps; functions by their text. */
+function jsonOf({ columns }: MapStep): JsonObject {
+  return Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, { ...column }]));
+}
+
+/** What a batch was made by, as kept in the sink: contract and steps; functions by their text and declared columns. */
 export function definitionOf(so: Pick<Pipeline, "contract" | "steps">): JsonObject {
   const steps: Json[] = so.steps.map((step) =>
-    step.kind === "sql" ? { kind: "sql", sql: step.sql } : { kind: "map", map: String(step.map) },
+    step.kind === "sql"
+      ? { kind: "sql", sql: step.sql }
+      : {
+          kind: "map",
+          map: String(step.map),
+          ...(Object.keys(step.columns).length > 0 ? { columns: jsonOf(step) } : {}),
+        },
   );
   return { contract: so.contract === undefined ? null : contractToJson(so.contract), steps };
 }

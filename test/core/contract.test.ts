@@ -72,6 +72,8 @@ describe("contract", () => {
     ["kept name", { table: "t", columns: { _millrace: { type: "text" } } }, /kept for Millrace/],
     ["scale", { table: "t", columns: { a: { type: "decimal", precision: 3, scale: 4 } } }, /decimal\(3,4\)/],
     ["long name", { table: "t", columns: { ["x".repeat(64)]: { type: "text" } } }, /cannot be the name of a column/],
+    ["no number", { table: "t", columns: { a: { type: "integer", min: "abc" } } }, /"abc" is no bound for column "a"/],
+    ["no day", { table: "t", columns: { a: { type: "date", max: 2021 } } }, /2021 is no bound for column "a"/],
     ["empty check", { table: "t", columns: { a: { type: "text" } }, check: " " }, /is empty/],
   ];
   for (const [title, value, message] of mistakes) {
