@@ -1,0 +1,57 @@
+import { MillraceError } from "./error.ts";
+import { limit } from "./limit.ts";
+
+/** What an option may be: its test and how that reads. */
+type Rule = readonly [isRight: (value: unknown) => boolean, says: string];
+
+const aBoolean: Rule = [(value) => typeof value === "boolean", "true or false"];
+const aText: Rule = [(value) => typeof value === "string", "text"];
+const aChar: Rule = [(value) => typeof value === "string" && value.length === 1, "one character"];
+const aLaneCount: Rule = [
+  (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= limit.parallel,
+  `a whole number from 1 to ${limit.parallel}`,
+];
+const oneOf = (...allowed: readonly string[]): Rule => [
+  (value) => typeof value === "string" && allowed.includes(value),
+  `one of ${allowed.join(", ")}`,
+];
+
+export const sourceRules: Readonly<Record<string, Rule>> = {
+  format: oneOf("csv", "json", "ndjson", "parquet"),
+  header: aBoolean,
+  delimiter: aChar,
+  quote: [(value) => typeof value === "string" && value.length <= 1, "one character, or none"],
+  encoding: oneOf("utf-8", "latin1", "utf-16le", "utf-16be"),
+  nullText: aText,
+  ignoreExtra: aBoolean,
+  parallel: aLaneCount,
+  atomic: aBoolean,
+  settle: oneOf("keep", "delete", "archive"),
+};
+
+export const sinkRules: Readonly<Record<string, Rule>> = {
+  table: aText,
+  mode: oneOf("append", "merge", "replace"),
+  lineage: aBoolean,
+  stateSchema: aText,
+  guarantee: oneOf("exactly-once"),
+};
+
+/**
+ * Checks options as they come from modules, whose types nobody may have checked: an option that is misspelt would be
+ * ignored, and one of another value taken for something else. Throws PIPELINE_INVALID.
+ */
+export function checkOptions(pipeline: string, options: object, rules: Readonly<Record<string, Rule>>): void {
+  for (const [name, value] of Object.entries(options) as [string, unknown][]) {
+    const rule = rules[name];
+    if (rule === undefined) {
+      throw mistake(pipeline, `there is no option "${name}"`, `Options here are ${Object.keys(rules).join(", ")}.`);
+    }
+    const [isRight, says] = rule;
+    if (value !== undefined && !isRight(value)) throw mistake(pipeline, `"${name}" is not ${says}`, `Make it ${says}.`);
+  }
+}
+
+function mistake(pipeline: string, what: string, remedy: string): MillraceError {
+  return new MillraceError("PIPELINE_INVALID", `The pipeline "${pipeline}" has a mistake: ${what}`, { remedy });
+}
