@@ -63,9 +63,6 @@ function decoded(value: EngineValue): EngineValue {
   return value instanceof Uint8Array ? new TextDecoder("utf-8", { ignoreBOM: true }).decode(value) : value;
 }
 
-const skips = {
-  "reads text that starts with a byte order mark":
-    "the driver of the engine drops a byte order mark as it decodes text; the file keeps it",
-};
+const skips = {};
 const makeRows = (...of: Parameters<RowEngine["makeRows"]>) => engine.makeRows(...of);
 sinkConformance({ name: "duckdb", api: { describe, it, expect }, create, makeRows, skips });

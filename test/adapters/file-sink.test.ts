@@ -20,10 +20,8 @@ afterAll(async () => {
 
 const noKeys = "files have no index of keys: duplicates are not looked for, and `millrace check` says so";
 const noMerge = "files cannot be merged by key; prepare refuses the mode";
-const noMark = "the driver of the engine drops a byte order mark as it decodes text; the files keep it";
 const roundedJson = "the engine reads JSON numbers as doubles; the files hold every digit";
 const skips = {
-  "reads text that starts with a byte order mark": noMark,
   "append refuses duplicate keys, row by row": noKeys,
   "append shows the first of many refused rows and keeps all": noKeys,
   "merge inserts, changes and counts both": noMerge,
