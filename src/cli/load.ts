@@ -103,10 +103,11 @@ async function load(from: string, flags: LoadFlags): Promise<void> {
   const request = await loadRequest(from, flags);
   const session = await Session.open({ notice, ...given({ memoryBytes: flags.memory, parallel: flags.parallel }) });
   try {
-    const pipeline = await loadPipeline(request, session);
+    const pipeline = await loadPipeline(request, session, { onEvent: watch, signal: stop.signal });
     await tellContract(pipeline.contract, flags);
     if (stop.signal.aborted) throw interrupted();
-    const settings = { signal: stop.signal, again: flags.again === true, onEvent: watch };
+    const { firstConnectionMs } = limit;
+    const settings = { signal: stop.signal, again: flags.again === true, onEvent: watch, firstConnectionMs };
     const summary = await runIn(session, pipeline, settings);
     progress.end();
     tellSummary(pipeline, summary, flags, parsePlace(pipeline.to).shown, rejects);

@@ -30,13 +30,20 @@ export interface FileSourceOptions {
 
 /** The source over files of this machine. Throws URL_INVALID; files are looked at when its lanes are asked for. */
 export function fileSource(options: FileSourceOptions): Source {
-  const place = parsePlace(options.url);
-  if (place.scheme !== "file") {
-    throw new MillraceError("SCHEME_UNKNOWN", `Records cannot come from ${place.scheme}: (${place.shown})`, {
-      remedy: "Sources are paths and file: URLs.",
-    });
-  }
-  return sourceOfFiles(localFiles(place.path, place.shown), options);
+  return sourceOfFiles(filesAt(options.url), options);
+}
+
+function filesAt(url: string): Files {
+  const place = parsePlace(url);
+  if (place.scheme === "file") return localFiles(place.path, place.shown);
+  throw new MillraceError("SCHEME_UNKNOWN", `Records cannot come from ${place.scheme}: (${place.shown})`, {
+    remedy: "Sources are paths and file: URLs.",
+  });
+}
+
+/** Whether there is a file to read at `url`, at this moment. Throws URL_INVALID, SCHEME_UNKNOWN, and as `Files.list`. */
+export async function hasFiles(url: string): Promise<boolean> {
+  return (await filesAt(url).list()).length > 0;
 }
 
 /** The source over the files of any place. */

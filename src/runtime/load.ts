@@ -6,6 +6,7 @@ import { limit } from "../core/limit.ts";
 import type { Mode, Pipeline, SinkOptions, SourceOptions } from "../core/pipeline.ts";
 import { parsePlace } from "../core/place.ts";
 import { ContractInference } from "../engine/infer.ts";
+import { connectFirst, type Waiting } from "./first-connection.ts";
 import { nothingKnown } from "./lane-services.ts";
 import type { Session } from "./session.ts";
 
@@ -24,12 +25,30 @@ export interface LoadRequest {
   readonly stateSchema?: string;
 }
 
-/** A pipeline without a file of its own: its positions are kept under `load:<table>`. */
-export async function loadPipeline(request: LoadRequest, session: Session): Promise<Pipeline & { contract: Contract }> {
+/**
+ * A pipeline without a file of its own: its positions are kept under `load:<table>`. A sink's URL that cannot be used is
+ * told before any file is read; so is one that does not answer, where `waiting` asks for a connection.
+ */
+export async function loadPipeline(
+  request: LoadRequest,
+  session: Session,
+  waiting?: Waiting,
+): Promise<Pipeline & { contract: Contract }> {
   const table = request.table ?? request.contract?.table ?? tableNameFrom(parsePlace(request.from).path);
   const so = pipelineOf(request, table, request.contract);
-  const contract = request.contract ?? (await inferContract(so, request.key ?? [], session));
+  const contract = request.contract ?? (await inferFor(so, request.key ?? [], session, waiting));
   return { ...so, contract: withKey({ ...contract, table }, request.key) };
+}
+
+async function inferFor(
+  pipeline: Pipeline,
+  key: readonly string[],
+  session: Session,
+  waiting: Waiting | undefined,
+): Promise<Contract> {
+  await session.sink(pipeline.to, pipeline.sink);
+  if (waiting !== undefined) await connectFirst(session, pipeline, waiting);
+  return inferContract(pipeline, key, session);
 }
 
 function pipelineOf(request: LoadRequest, table: string, contract: Contract | undefined): Pipeline {

@@ -16,6 +16,8 @@ export interface RunSettings {
   readonly again?: boolean;
   /** How long a sink that is away is waited for; for ever with `follow` unless given. */
   readonly patienceMs?: number;
+  /** How long one is waited for that was not reached once; as `patienceMs` unless given. */
+  readonly firstConnectionMs?: number;
 }
 
 /**
@@ -47,5 +49,7 @@ export async function runIn(
   const { follow = false, again = false, onEvent = () => undefined } = settings;
   const { patienceMs = follow ? Number.POSITIVE_INFINITY : limit.retryTotalMs } = settings;
   const stop = settings.signal ?? new AbortController().signal;
-  return runPipeline(await session.pipeline(pipeline, again), { follow, stop, onEvent, patienceMs });
+  const { firstConnectionMs = patienceMs } = settings;
+  const options = { follow, stop, onEvent, patienceMs, firstConnectionMs };
+  return runPipeline(await session.pipeline(pipeline, again), options);
 }

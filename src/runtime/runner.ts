@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly onEvent: OnEvent;
   /** See `Patience.totalMs`. */
   readonly patienceMs: number;
+  /** The same for a sink that was not reached once. */
+  readonly firstConnectionMs?: number;
 }
 
 /** A pipeline with both its ends. */
@@ -48,7 +50,8 @@ export async function runPipeline(open: OpenPipeline, options: RunOptions): Prom
     tally.observe(event);
     onEvent(event);
   };
-  const services = { ...(await prepareSink(open, patience, observe)), source, tally, stop: crew.signal };
+  const prepared = await prepareSink(open, patience, observe, options.firstConnectionMs);
+  const services = { ...prepared, source, tally, stop: crew.signal };
   if (isReplacing) await replaceTable(services);
   else await eachLane(open, options, crew, services);
   const { table } = services.target;

@@ -26,10 +26,11 @@ export async function prepareSink(
   { pipeline, sink, engine }: OpenSinkPipeline,
   patience: Patience,
   onEvent: OnEvent,
+  firstConnectionMs = patience.totalMs,
 ): Promise<SinkServices> {
   const target: Target = await targetOf(pipeline, engine);
   requirePossible(sink, target, pipeline);
-  await patiently(patience, () => sink.open());
+  await patiently({ ...patience, totalMs: firstConnectionMs }, () => sink.open());
   const prepared = await patiently(patience, () => sink.prepare(target));
   onEvent({ event: "prepared", table: target.table, created: prepared.created, ddl: prepared.ddl });
   const version = versionOf(pipeline);

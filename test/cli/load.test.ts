@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eventsOf, lastEvent, Workplace } from "./cli.ts";
+import { ended, eventsOf, lastEvent, lineWith, Workplace } from "./cli.ts";
 
 const doneKeys = [
   "event",
@@ -208,9 +208,22 @@ describe("millrace load for people", () => {
 });
 
 describe("what cannot be loaded", () => {
+  it("is told of a sink that does not answer before the file is read", async () => {
+    const child = place.start(["load", "hired.csv", "--to", "postgres://me@127.0.0.1:1/hr", "--json"]);
+    const waiting = lineWith(child, '"waiting"');
+    const answer = ended(child);
+    await waiting;
+    child.kill("SIGINT");
+    const { code, stdout } = await answer;
+    expect(code).toBe(130);
+    expect(eventsOf(stdout).map(({ event }) => event)).not.toContain("contract");
+  });
+
   it.each([
     { args: ["load", "hired.csv", "--to", "oracle://me:hunter2@db/hr"], code: 2, error: "SCHEME_UNKNOWN" },
     { args: ["load", "hired.csv", "--to", "postgres://me:hunter2@/:x/"], code: 2, error: "URL_INVALID" },
+    { args: ["load", "empty.csv", "--to", "oracle:x"], code: 2, error: "SCHEME_UNKNOWN" },
+    { args: ["load", "empty.csv", "--to", "duckdb:nowhere/x.db"], code: 1, error: "FILE_MISSING" },
     { args: ["load", "missing.csv", "--to", "duckdb:x.db"], code: 1, error: "FILE_MISSING" },
     { args: ["load", ".", "--to", "duckdb:x.db"], code: 1, error: "FILE_NOT_A_FILE" },
     { args: ["load", "empty.csv", "--to", "duckdb:x.db"], code: 1, error: "FILE_EMPTY" },

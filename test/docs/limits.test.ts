@@ -17,6 +17,7 @@ const said: readonly (readonly [string, string])[] = [
     "docs/operations.md",
     `at first after ${seconds(limit.retryFirstMs)} and then at most every ${seconds(limit.retryMaxMs)} seconds`,
   ],
+  ["docs/operations.md", `not reached it once after ${seconds(limit.firstConnectionMs)} seconds`],
   ["docs/operations.md", `has not moved for ${seconds(limit.takeoverMs)} seconds`],
   [
     "docs/operations.md",
@@ -26,6 +27,7 @@ const said: readonly (readonly [string, string])[] = [
   ["docs/errors.md", `longer than ${limit.recordBytes / MiB} MiB. The first ${limit.rejectBytes / KiB} KiB are kept`],
   ["docs/guarantees.md", `has not moved for ${seconds(limit.takeoverMs)} seconds`],
   ["docs/guarantees.md", `grow from ${seconds(limit.retryFirstMs)} to ${seconds(limit.retryMaxMs)} seconds`],
+  ["docs/guarantees.md", `gives up after ${seconds(limit.firstConnectionMs)} seconds`],
   ["docs/formats.md", `from the first ${limit.sniffBytes / KiB} KiB`],
   ["docs/formats.md", `longer than ${limit.recordBytes / MiB} MiB`],
   ["docs/contracts.md", `1 to ${limit.identifierChars} characters`],
