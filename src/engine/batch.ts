@@ -9,6 +9,7 @@ import { type BadRecord, badRecords, type Check, compileCheck } from "./checked.
 import type { Connection } from "./connection.ts";
 import { DoubtfulRecords } from "./doubtful.ts";
 import type { Engine } from "./engine.ts";
+import { explainCheck } from "./failure.ts";
 import { passesThrough, passThroughCsv } from "./pass-through.ts";
 import { rejectOf, rejectsOf } from "./rejects.ts";
 import { rowColumn } from "./own-columns.ts";
@@ -66,7 +67,7 @@ export class BatchChecker {
       return await work.run();
     } catch (error) {
       await work.release();
-      throw error;
+      throw explainCheck(error, this.#plan.contract);
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Column, ColumnType } from "../core/contract.ts";
+import type { EngineConnection } from "../ports/engine.ts";
 import { engineType } from "./typed-sql.ts";
 
 const columnTypeByEngineType: Readonly<Record<string, ColumnType>> = {
@@ -21,6 +22,18 @@ const columnTypeByEngineType: Readonly<Record<string, ColumnType>> = {
   UUID: "uuid",
   JSON: "json",
 };
+
+/** Name and type of a column, as the engine calls them. */
+export interface Described {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** The columns of a table or a SELECT. */
+export async function describeColumns(connection: EngineConnection, relation: string): Promise<Described[]> {
+  const rows = await connection.all(`describe ${relation}`);
+  return rows.map((row) => ({ name: row["column_name"] as string, type: row["column_type"] as string }));
+}
 
 /**
  * A contract's column for one that SQL yields. The column known before stays when the type is still its own, so that

@@ -2,6 +2,7 @@ import { type Column, type Contract, validateContract } from "../core/contract.t
 import { MillraceError } from "../core/error.ts";
 import type { EngineConnection, EngineRow } from "../ports/engine.ts";
 import type { RecordText } from "../ports/source.ts";
+import { describeColumns } from "./described.ts";
 import { jsonFields } from "./json-fields.ts";
 import { textColumn } from "./own-columns.ts";
 import { sourceSql } from "./source-sql.ts";
@@ -106,8 +107,8 @@ export class ContractInference {
       case "json":
         return jsonFields(records, this.#connection);
       case "query": {
-        const rows = await this.#connection.all(`describe ${records.sql}`);
-        return rows.map((row) => String(row["column_name"]));
+        const described = await describeColumns(this.#connection, records.sql);
+        return described.map(({ name }) => name);
       }
     }
   }

@@ -13,7 +13,7 @@ export async function jsonFields(
     const rows = await connection.all(
       `select name from (select name, n, row_number() over () as place from (${keys})) group by name order by min(n), min(place)`,
     );
-    return rows.map((row) => String(row["name"]));
+    return rows.map((row) => row["name"] as string);
   } finally {
     await lines.dispose();
   }

@@ -2,6 +2,7 @@ import type { Contract } from "../core/contract.ts";
 import { quoteIdentifier, quoteLiteral } from "../core/identifier.ts";
 import type { EngineConnection } from "../ports/engine.ts";
 import type { RecordText } from "../ports/source.ts";
+import { describeColumns } from "./described.ts";
 import { exactJson } from "./exact-json.ts";
 import { jsonSql } from "./json-sql.ts";
 import { faultColumn, numbered, textColumn } from "./own-columns.ts";
@@ -99,10 +100,8 @@ function unusedByte(text: Uint8Array): string {
 
 /** Typed columns as text, so that one set of rules serves. A whole number kept as a double is still a whole number. */
 async function querySql(sql: string, contract: Contract, connection: EngineConnection): Promise<string> {
-  const types = new Map<string, string>();
-  for (const row of await connection.all(`describe ${sql}`)) {
-    types.set(String(row["column_name"]).toLowerCase(), String(row["column_type"]));
-  }
+  const described = await describeColumns(connection, sql);
+  const types = new Map(described.map(({ name, type }) => [name.toLowerCase(), type]));
   const columns = Object.entries(contract.columns).map(([name, { format }], index) => {
     return `${asText(name, types.get(name.toLowerCase()), format)} as ${textColumn(index)}`;
   });

@@ -12,7 +12,7 @@ import { badRecords, compileCheck } from "./checked.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import { faultColumn, rowColumn, textColumn } from "./own-columns.ts";
-import { columnFromEngineType } from "./described.ts";
+import { columnFromEngineType, describeColumns } from "./described.ts";
 
 /**
  * Rows between two steps: a table in the engine with the columns by name and `_millrace`, the record each row came
@@ -29,6 +29,9 @@ export interface StepFailure {
   readonly record: number;
   readonly reasons: readonly Reason[];
 }
+
+/** The record of a row that a step has handed on without `_millrace`. */
+const untraced = -1n;
 
 export interface StepResult {
   readonly flow: Flow;
@@ -52,8 +55,10 @@ async function applySql(step: SqlStep, before: Flow, engine: Engine, connection:
 
 async function sqlFlow(step: SqlStep, before: Flow, table: string, connection: Connection): Promise<StepResult> {
   try {
-    await connection.run(`create or replace temp view batch as select * from ${before.table}`);
-    await connection.run(`create table ${table} as ${step.sql}`);
+    // In one turn of the connection: another batch on it means another relation by that name.
+    await connection.run(
+      `create or replace temp view batch as select * from ${before.table}; create table ${table} as ${step.sql}`,
+    );
   } catch (cause) {
     throw stepFailed(`The SQL step failed: ${(cause as Error).message}`, step.sql, cause);
   }
@@ -62,10 +67,17 @@ async function sqlFlow(step: SqlStep, before: Flow, table: string, connection: C
   if (count > before.count) {
     throw stepFailed(`The SQL step made ${count} rows of ${before.count} records`, step.sql, undefined);
   }
-  if (!columns.some((column) => column.name === lineageColumn)) {
-    await connection.run(`alter table ${table} add column ${lineageColumn} bigint`);
-  }
+  if (columns.some((column) => column.name === lineageColumn)) await checkOneEach(step, table, connection);
+  else await connection.run(`alter table ${table} add column ${lineageColumn} bigint`);
   return { flow: { table, columns: columns.filter((column) => column.name !== lineageColumn), count }, failures: [] };
+}
+
+/** Of as many rows as records, or fewer, some may still be a record's second one, in the place of another's only one. */
+async function checkOneEach(step: SqlStep, table: string, connection: Connection): Promise<void> {
+  const twins = `select ${lineageColumn} from ${table} where ${lineageColumn} is not null group by 1 having count(*) > 1`;
+  const [row] = await connection.all(`select count(*) as count from (${twins})`);
+  const count = Number(row?.["count"]);
+  if (count > 0) throw stepFailed(`The SQL step made several rows of one record, ${count} times`, step.sql, undefined);
 }
 
 function stepFailed(message: string, sql: string, cause: unknown): MillraceError {
@@ -121,10 +133,13 @@ function mapRow(step: MapStep, row: EngineRow, names: readonly string[], failure
   try {
     const out = (step.map as (row: unknown) => unknown)(given);
     if (out === undefined || out === null) return [];
-    return [[record ?? null, ...textsOf(out, names), null]];
+    return [[record ?? untraced, ...textsOf(out, names), null]];
   } catch (error) {
     const message = shortenValue(error instanceof Error ? error.message : String(error), limit.reasonValueChars);
-    failures.push({ record: Number(record), reasons: [{ code: "step", message: `the map step failed: ${message}` }] });
+    failures.push({
+      record: Number(record ?? untraced),
+      reasons: [{ code: "step", message: `the map step failed: ${message}` }],
+    });
     return [];
   }
 }
@@ -165,7 +180,7 @@ async function retype(contract: Contract, mapped: string, engine: Engine, connec
     await connection.run(`create table ${checked} as ${check.checkedSql(`select * from ${mapped}`)}`);
     const bad = await badRecords(connection, check, checked);
     await connection.run(
-      `create table ${table} as select ${names}, ${rowColumn} as ${lineageColumn} from ${checked} where ${check.goodSql}`,
+      `create table ${table} as select ${names}, nullif(${rowColumn}, ${untraced}) as ${lineageColumn} from ${checked} where ${check.goodSql}`,
     );
     const count = await countRows(connection, table);
     const columns = Object.entries(contract.columns).map(([name, column]) => ({ name, ...column }));
@@ -194,9 +209,6 @@ async function describeTable(
   table: string,
   known: Readonly<Record<string, Column>>,
 ): Promise<SinkColumn[]> {
-  const rows = await connection.all(`describe ${table}`);
-  return rows.map((row) => {
-    const name = String(row["column_name"]);
-    return { name, ...columnFromEngineType(String(row["column_type"]), known[name]) };
-  });
+  const columns = await describeColumns(connection, table);
+  return columns.map(({ name, type }) => ({ name, ...columnFromEngineType(type, known[name]) }));
 }

@@ -97,6 +97,26 @@ describe("steps", () => {
     await expect(through(twice, async () => {})).rejects.toMatchObject({ code: "STEP_FAILED" });
   });
 
+  it("fail when SQL doubles one record in the place of others", async () => {
+    // As many rows as it dropped: the count alone would call all of them filtered and loaded.
+    const doubling = start.sql`select * from batch where id > 3 union all select * from batch where id > 3`;
+    await expect(through(doubling.to("duckdb:x"), async () => {})).rejects.toMatchObject({
+      code: "STEP_FAILED",
+      message: expect.stringContaining("several rows of one record"),
+    });
+  });
+
+  it("never lay the failure of a row that cannot be traced at another record's door", async () => {
+    const untraced = start.sql`select id, name from batch`;
+    const throwing = untraced.map(() => {
+      throw new Error("no");
+    });
+    const mistyped = untraced.map((row) => ({ ...row, id: "x" as unknown as number }));
+    for (const flow of [throwing, mistyped]) {
+      await expect(through(flow.to("duckdb:x"), async () => {})).rejects.toMatchObject({ code: "STEP_FAILED" });
+    }
+  });
+
   it("leave nothing in the engine", async () => {
     const connection = await engine.connect();
     expect(await connection.all("select table_name from duckdb_tables()")).toEqual([]);
