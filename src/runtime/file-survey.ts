@@ -50,11 +50,22 @@ export async function surveyFile(
   return { hash: hash.digest("hex"), sizeBytes, version, digests, prefixes };
 }
 
+/** Block after block; the next one is read while this one is hashed. */
 async function* blocks(file: OpenFile, sizeBytes: number): AsyncGenerator<Uint8Array, void> {
-  for (let at = 0; at < sizeBytes; at += blockBytes) {
-    const bytes = await wholeBlock(file, at, Math.min(at + blockBytes, sizeBytes));
-    yield bytes;
-    if (bytes.length < blockBytes) return;
+  const from = (at: number): Promise<Uint8Array> | undefined =>
+    at < sizeBytes ? wholeBlock(file, at, Math.min(at + blockBytes, sizeBytes)) : undefined;
+  let ahead = from(0);
+  try {
+    for (let at = blockBytes; ahead !== undefined; at += blockBytes) {
+      const bytes = await ahead;
+      ahead = from(at);
+      ahead?.catch(() => undefined); // awaited in its turn: it must not count as unhandled before
+      yield bytes;
+      if (bytes.length < blockBytes) return;
+    }
+  } finally {
+    // The file is closed behind this.
+    await ahead?.catch(() => undefined);
   }
 }
 
