@@ -88,9 +88,10 @@ class FileSource implements Source {
     }
     const entries = await this.#list();
     if (entries.length === 0) throw await this.#missing();
+    const { settle = "keep" } = this.#options.options;
     for (const entry of entries) {
       if (options.signal.aborted) return;
-      yield* this.#lanesOf(entry, known);
+      yield* this.#lanesOf(entry, known, settle !== "keep");
     }
   }
 
@@ -114,13 +115,17 @@ class FileSource implements Source {
 
   async settle(lane: Lane): Promise<void> {
     const { settle = "keep" } = this.#options.options;
-    const survey = this.#inspected.get(wholeId(lane.id))?.survey;
-    if (settle === "keep" || survey === undefined) return;
-    for (const path of this.#paths.get(wholeId(lane.id)) ?? []) {
-      if (!(await this.#isAsRead(path, survey))) continue;
+    const id = wholeId(lane.id);
+    const survey = this.#inspected.get(id)?.survey;
+    const paths = settle === "keep" || survey === undefined ? [] : (this.#paths.get(id) ?? []);
+    for (const path of paths) {
+      if (survey === undefined || !(await this.#isAsRead(path, survey))) continue;
       if (settle === "delete") await this.#files.remove(path);
       else await this.#files.move(path, archiveFolder);
     }
+    // A service meets files for ever.
+    this.#inspected.delete(id);
+    this.#paths.delete(id);
   }
 
   close(): Promise<void> {
@@ -132,12 +137,19 @@ class FileSource implements Source {
     const seen = new Map<string, string>();
     const read = new Map<string, string>();
     while (!signal.aborted) {
-      for (const entry of await this.#list()) {
+      const entries = await this.#list();
+      const listed = new Set(entries.map(({ path }) => path));
+      for (const path of [...seen.keys()]) {
+        if (listed.has(path)) continue;
+        seen.delete(path);
+        read.delete(path);
+      }
+      for (const entry of entries) {
         const isStable = seen.get(entry.path) === entry.version;
         seen.set(entry.path, entry.version);
         if (!isStable || read.get(entry.path) === entry.version) continue;
         read.set(entry.path, entry.version);
-        yield* this.#lanesOf(entry, known);
+        yield* this.#lanesOf(entry, known, true);
         if (signal.aborted) return;
       }
       try {
@@ -155,13 +167,15 @@ class FileSource implements Source {
     return entries.filter(({ path }) => path.split(/[\\/]/).at(-2) !== archiveFolder);
   }
 
-  async *#lanesOf({ path }: FileEntry, known: KnownLanes): AsyncIterable<Lane> {
+  /** `mayLeave`: other processes share the folder and settle what they have loaded. */
+  async *#lanesOf({ path }: FileEntry, known: KnownLanes, mayLeave: boolean): AsyncIterable<Lane> {
     const { again, fromStart = false } = this.#options;
     const prefixSizes = async (sizeBytes: number): Promise<number[]> => {
       if (again || fromStart) return [];
       return (await earlierLanes(path, sizeBytes, known)).map((earlier) => earlier.sizeBytes);
     };
-    const inspected = await inspectFile(path, prefixSizes, this.#settings);
+    const inspected = await this.#inspectListed(path, prefixSizes, mayLeave);
+    if (inspected === undefined) return;
     const { hash } = inspected.survey;
     const generation = await generationOf(hash, again, known);
     const lane = laneOf(inspected, generation);
@@ -170,6 +184,20 @@ class FileSource implements Source {
     yield isKnown || again || fromStart
       ? this.#remember(lane, inspected)
       : await this.#grownLane(lane, inspected, known);
+  }
+
+  async #inspectListed(
+    path: string,
+    prefixSizesOf: (sizeBytes: number) => Promise<number[]>,
+    mayLeave: boolean,
+  ): Promise<Inspected | undefined> {
+    try {
+      return await inspectFile(path, prefixSizesOf, this.#settings);
+    } catch (error) {
+      if (!mayLeave || !(error instanceof MillraceError) || error.code !== "FILE_MISSING") throw error;
+      this.#options.context.notice(`${path} was moved or removed before it was read`);
+      return undefined;
+    }
   }
 
   /** Content that another file of this run has and that is not loaded yet: one lane, loaded once, settled with it. */

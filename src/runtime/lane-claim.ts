@@ -27,6 +27,11 @@ export async function claimUnlessDone(
     return undefined;
   }
   const claim = await claimLane(services, lane);
+  if (source.isDone(lane, claim.position)) {
+    // Its owner ended it while the claim waited, and may have settled it.
+    tellDone(services, lane, claim.position, count);
+    return undefined;
+  }
   // A lane that was split is as much as its parts, which are counted one by one.
   if (source.divide(lane, claim.position) !== undefined) return claim;
   const loaded = claim.position.row - count.row;

@@ -47,6 +47,7 @@ export class Scene implements AsyncDisposable {
   readonly engine: Engine;
   readonly folder: string;
   readonly context: AdapterContext;
+  readonly notices: string[] = [];
   #nowMs = Date.parse("2026-01-02T03:04:05Z");
 
   private constructor(engine: Engine, folder: string) {
@@ -60,7 +61,7 @@ export class Scene implements AsyncDisposable {
         this.#nowMs += ms;
         await new Promise((resolve) => setImmediate(resolve));
       },
-      notice: () => undefined,
+      notice: (said) => void this.notices.push(said),
     };
   }
 
