@@ -3,7 +3,7 @@ import type { StoredReject } from "../core/reject.ts";
 import type { RejectFilter, Sink } from "../ports/sink.ts";
 import { openToRead } from "../runtime/reading.ts";
 import { Session } from "../runtime/session.ts";
-import { needed } from "./flags.ts";
+import { given, needed } from "./flags.ts";
 import { rejectJson } from "./reject-lines.ts";
 import { stderr } from "./screen.ts";
 
@@ -12,6 +12,7 @@ export interface RejectsFlags {
   readonly to?: string;
   readonly stateSchema?: string;
   readonly pipeline?: string;
+  readonly code?: string;
   readonly all?: boolean;
   readonly json?: boolean;
 }
@@ -50,8 +51,8 @@ export async function* rejectPages(
 
 /** What a list of rejects is asked for. */
 export function filterOf(flags: RejectsFlags): Omit<RejectFilter, "after" | "limit"> {
-  const { pipeline, all } = flags;
-  return { ...(pipeline === undefined ? {} : { pipeline }), ...(all === true ? {} : { state: "open" }) };
+  const { pipeline, code, all } = flags;
+  return { ...given({ pipeline, code }), ...(all === true ? {} : { state: "open" }) };
 }
 
 export function parseId(text: string): bigint {

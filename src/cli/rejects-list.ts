@@ -17,8 +17,7 @@ export function listRejects(flags: ListFlags): Promise<void> {
 }
 
 async function listJson(sink: Sink, flags: ListFlags): Promise<void> {
-  for (const group of await sink.records.rejectSummary(flags.pipeline))
-    stdout.line(JSON.stringify({ event: "group", ...group }));
+  for (const group of await groupsOf(sink, flags)) stdout.line(JSON.stringify({ event: "group", ...group }));
   let count = 0;
   for await (const page of rejectPages(sink, filterOf(flags))) {
     if (stdout.isClosed) return;
@@ -30,20 +29,27 @@ async function listJson(sink: Sink, flags: ListFlags): Promise<void> {
 
 async function listText(sink: Sink, flags: ListFlags): Promise<void> {
   await listGroups(sink, flags);
-  let newest: StoredReject[] = [];
-  let count = 0;
-  for await (const page of rejectPages(sink, filterOf(flags))) {
-    count += page.length;
-    newest = [...newest, ...page].slice(-flags.rows);
-  }
-  if (count === 0) return stdout.line(flags.all === true ? "No record was ever rejected." : "No reject is open.");
+  const filter = filterOf(flags);
+  const newest = await sink.records.rejects({ ...filter, order: "newest", limit: flags.rows });
+  if (newest.length === 0) return stdout.line(noneText(flags));
   stdout.line();
-  for (const reject of newest.toReversed()) tellReject(reject);
-  tellNext(newest, count, flags);
+  for (const reject of newest) tellReject(reject);
+  tellNext(newest, await sink.records.countRejects(filter), flags);
+}
+
+function noneText({ all, code }: ListFlags): string {
+  const reason = code === undefined ? "" : ` for ${safeText(code)}`;
+  return all === true ? `No record was ever rejected${reason}.` : `No reject is open${reason}.`;
+}
+
+/** Open rejects by reason; with `code` those of that one. */
+async function groupsOf(sink: Sink, { pipeline, code }: ListFlags) {
+  const groups = await sink.records.rejectSummary(pipeline);
+  return code === undefined ? groups : groups.filter((group) => group.code === code);
 }
 
 async function listGroups(sink: Sink, flags: ListFlags): Promise<void> {
-  const groups = await sink.records.rejectSummary(flags.pipeline);
+  const groups = await groupsOf(sink, flags);
   if (groups.length === 0) return;
   const cells = groups.map(({ count, code, column, pipeline }) => [
     countText(count),
@@ -64,7 +70,7 @@ function tellReject(reject: StoredReject): void {
 
 function tellNext(shown: readonly StoredReject[], count: number, flags: ListFlags): void {
   const to = flags.to ?? "";
-  const newest = shown.at(-1);
+  const [newest] = shown;
   stdout.line();
   if (shown.length < count)
     stdout.line(

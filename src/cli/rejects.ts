@@ -1,6 +1,7 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { addMemoryFlag, addToFlag, list, wholeNumber } from "./flags.ts";
 import { limit } from "../core/limit.ts";
+import { reasonCodes } from "../core/reject.ts";
 import { exportRejects } from "./rejects-export.ts";
 import { listRejects } from "./rejects-list.ts";
 import { replay } from "./rejects-replay.ts";
@@ -45,6 +46,7 @@ function placed(command: Command): Command {
 function defineList(command: Command): void {
   placed(command)
     .description("what was refused: grouped by reason, then the newest")
+    .addOption(new Option("--code <code>", "those with a reason of this code").choices(reasonCodes))
     .option("--pipeline <name>", "of this pipeline only; a load's is load:TABLE")
     .option("--rows <n>", "rejects to show", wholeNumber(1, 1_000_000), limit.rowsShown)
     .option("--all", "those that were replayed too")

@@ -20,6 +20,8 @@ import {
 export const rejectBehaviours: readonly SinkBehaviour[] = [
   { name: "keeps the bytes, place and reasons of a reject", run: keepsRejects },
   { name: "finds rejects by every filter", run: filtersRejects },
+  { name: "finds the newest rejects first", run: newestFirst },
+  { name: "counts a reject once, however many its reasons", run: countsOnce },
   { name: "sums up open rejects", run: sumsUp },
   { name: "marks replayed rejects and leaves the others", run: marksReplayed },
   { name: "keeps a replayed reject open with the reasons of this attempt", run: keepsOpen },
@@ -99,6 +101,33 @@ async function filtersRejects(scene: SinkScene): Promise<void> {
   scene.expect(await count({ state: "open", pipeline: "another" })).toEqual([3, 4, 5]);
   scene.expect(await count({ state: "replayed" })).toEqual([]);
   scene.expect(await count({ limit: 0 })).toEqual([]);
+}
+
+async function newestFirst(scene: SinkScene): Promise<void> {
+  const { target, claim } = await start(scene);
+  await load(scene, target, { claim, rejects: [0, 1, 2, 3].map((record) => makeReject(record)) });
+  const { records } = scene.sink;
+  const found = async (filter: Parameters<typeof records.rejects>[0]): Promise<number[]> =>
+    (await records.rejects(filter)).map((one) => one.record);
+  scene.expect(await found({ order: "newest", limit: 2 })).toEqual([3, 2]);
+  const [first] = await records.rejects({ limit: 1 });
+  if (first === undefined) throw new Error("there is no reject");
+  scene.expect(await found({ order: "newest", after: first.id, pipeline: "p", limit: 10 })).toEqual([3, 2, 1]);
+}
+
+async function countsOnce(scene: SinkScene): Promise<void> {
+  const { target, claim } = await start(scene);
+  const { records } = scene.sink;
+  scene.expect(await records.countRejects({})).toEqual(0);
+  const rejects = [makeReject(0, { reasons: [missing, malformed] }), makeReject(1, { reasons: [missing] })];
+  await load(scene, target, { claim, rejects });
+  scene.expect(await records.countRejects({})).toEqual(2);
+  scene.expect(await records.countRejects({ pipeline: "p", state: "open", code: "malformed" })).toEqual(1);
+  scene.expect(await records.countRejects({ pipeline: "another" })).toEqual(0);
+  const [first] = await records.rejects({ limit: 1 });
+  if (first === undefined) throw new Error("there is no reject");
+  scene.expect(await records.countRejects({ after: first.id })).toEqual(1);
+  scene.expect(await records.countRejects({ ids: [first.id], state: "replayed" })).toEqual(0);
 }
 
 async function sumsUp(scene: SinkScene): Promise<void> {

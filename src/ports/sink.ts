@@ -132,14 +132,20 @@ export function repeatsOf(ids: readonly string[], keyOf: (id: string) => string 
   return [...repeats];
 }
 
-export interface RejectFilter {
+/** Which rejects: those that meet all that is said. */
+export interface RejectChoice {
   readonly pipeline?: string;
   readonly state?: "open" | "replayed";
   readonly ids?: readonly bigint[];
   /** Those with a reason of this code. */
   readonly code?: string;
-  /** Only ids above this one, ascending by id. */
+  /** Only ids above this one. */
   readonly after?: bigint;
+}
+
+export interface RejectFilter extends RejectChoice {
+  /** Ascending by id unless the newest are to come first. */
+  readonly order?: "newest";
   readonly limit: number;
 }
 
@@ -155,6 +161,8 @@ export interface LedgerFilter {
 /** What is kept in the sink besides the rows, for people and for replay. All reads see committed data only. */
 export interface SinkRecords {
   rejects(filter: RejectFilter): Promise<StoredReject[]>;
+  /** How many records those are, each once however many its reasons. */
+  countRejects(choice: RejectChoice): Promise<number>;
   /** Open rejects by pipeline, code and column, most first. */
   rejectSummary(
     pipeline?: string,

@@ -111,7 +111,7 @@ async function connectionFinding(session: Session, sink: Sink): Promise<Finding>
 }
 
 async function keptFindings(sink: Sink): Promise<Finding[]> {
-  const rejects = (await sink.records.rejectSummary()).reduce((sum, group) => sum + group.count, 0);
+  const rejects = await sink.records.countRejects({ state: "open" });
   const ledger = await sink.records.ledger({ limit: 1000 });
   const batches =
     ledger.length === 1000 ? "1000 batches or more" : ledger.length === 1 ? "1 batch" : `${ledger.length} batches`;

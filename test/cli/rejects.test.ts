@@ -37,6 +37,21 @@ describe("millrace rejects list", () => {
     expect(stdout).toMatch(/#3 {2}people\.csv:4 {2}born[^]*#2 {2}people\.csv:3[^]*#1 {2}people\.csv:2/);
   });
 
+  it("--code gives those of one reason", async () => {
+    const { stdout } = await rejects("list", "--code", "type", "--rows", "1");
+    expect(stdout).toMatch(/ 2 {2}type +born/);
+    expect(stdout).not.toMatch(/missing +name/);
+    expect(stdout).toContain("The newest 1 of 2 rejects");
+    expect((await rejects("list", "--code", "oneOf")).stdout).toBe("No reject is open for oneOf.\n");
+    const wrong = await rejects("list", "--code", "mising");
+    expect({ code: wrong.code, stderr: wrong.stderr }).toEqual({ code: 2, stderr: expect.stringContaining("missing") });
+  });
+
+  it("doctor counts the records, not their reasons", async () => {
+    const { stdout } = await place.millrace("doctor", "duckdb:p.db");
+    expect(stdout).toMatch(/rejects +3 are open/);
+  });
+
   it("--json gives groups and rejects", async () => {
     const events = eventsOf((await rejects("list", "--json")).stdout);
     expect(events.filter(({ event }) => event === "group")).toContainEqual({

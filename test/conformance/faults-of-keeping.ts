@@ -43,6 +43,19 @@ const keeping: readonly Fault[] = [
     breakPlace: everyRecord((records) => ({ rejects: ({ limit }) => records.rejects({ limit }) })),
   },
   {
+    what: "gives rejects in one order only",
+    noticedBy: ["finds the newest rejects first"],
+    breakPlace: everyRecord((records) => ({ rejects: ({ order: _, ...filter }) => records.rejects(filter) })),
+  },
+  {
+    what: "counts reasons for rejects",
+    noticedBy: ["counts a reject once, however many its reasons"],
+    breakPlace: everyRecord((records) => ({
+      countRejects: async ({ pipeline }) =>
+        (await records.rejectSummary(pipeline)).reduce((sum, group) => sum + group.count, 0),
+    })),
+  },
+  {
     what: "takes a replay for a batch like any other",
     noticedBy: [
       "marks replayed rejects and leaves the others",

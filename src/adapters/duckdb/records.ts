@@ -7,7 +7,7 @@ import { numberCell, optionalText, textCell } from "./cells.ts";
 import { readCheckpoints, readDefinition } from "./checkpoints.ts";
 import { readLedger } from "./ledger-records.ts";
 import type { Names } from "./location.ts";
-import { readRejects } from "./reject-records.ts";
+import { countRejects, readRejects } from "./reject-records.ts";
 import { sameName } from "./same-name.ts";
 import { readTableFacts, type TableColumn } from "./table-facts.ts";
 
@@ -23,6 +23,7 @@ export interface Reader {
 export function duckdbRecords(reader: Reader): SinkRecords {
   return {
     rejects: (filter) => reader.readState([], (connection, names) => readRejects(connection, names, filter)),
+    countRejects: (choice) => reader.readState(0, (connection, names) => countRejects(connection, names, choice)),
     rejectSummary: (pipeline) => reader.readState([], (connection, names) => readSummary(connection, names, pipeline)),
     ledger: (filter) => reader.readState([], (connection, names) => readLedger(connection, names, filter)),
     checkpoints: (pipeline, source) =>

@@ -3,7 +3,7 @@ import type { Reason, StoredReject } from "../../core/reject.ts";
 import { reasonCodes } from "../../core/reject.ts";
 import { isJsonObject } from "../../core/json.ts";
 import type { EngineConnection, EngineRow } from "../../ports/engine.ts";
-import type { RejectFilter } from "../../ports/sink.ts";
+import type { RejectChoice, RejectFilter } from "../../ports/sink.ts";
 import { bigintCell, booleanCell, bytesCell, jsonCell, numberCell, optionalNumber, textCell } from "./cells.ts";
 import { Conditions, isoTime } from "./conditions.ts";
 import type { Names } from "./location.ts";
@@ -13,21 +13,33 @@ export async function readRejects(
   names: Names,
   filter: RejectFilter,
 ): Promise<StoredReject[]> {
-  const conditions = new Conditions();
-  const ids = filter.ids === undefined ? undefined : JSON.stringify(filter.ids.map(String));
-  conditions.add("pipeline = ?", filter.pipeline);
-  conditions.add("state = ?", filter.state);
-  conditions.add("id > ?", filter.after);
-  conditions.add(`id in (select cast(unnest(from_json(?::json, '["VARCHAR"]')) as bigint))`, ids);
-  conditions.add("list_contains(json_extract_string(reasons, '$[*].code'), ?)", filter.code);
+  const conditions = conditionsOf(filter);
+  const order = filter.order === "newest" ? "desc" : "asc";
   const rows = await connection.all(
     `select id, pipeline, lane, batch, source, record, line, record_offset, bytes, truncated,
        cast(reasons as varchar) as reasons, cast(format as varchar) as format, state, attempts,
        ${isoTime("rejected_at")} as rejected_at
-     from ${names.reject} ${conditions.where} order by id limit ${conditions.bind(filter.limit)}`,
+     from ${names.reject} ${conditions.where} order by id ${order} limit ${conditions.bind(filter.limit)}`,
     conditions.parameters,
   );
   return rows.map(rejectOf);
+}
+
+export async function countRejects(connection: EngineConnection, names: Names, choice: RejectChoice): Promise<number> {
+  const { where, parameters } = conditionsOf(choice);
+  const [row] = await connection.all(`select count(*) as n from ${names.reject} ${where}`, parameters);
+  return numberCell(row ?? {}, "n");
+}
+
+function conditionsOf(choice: RejectChoice): Conditions {
+  const conditions = new Conditions();
+  const ids = choice.ids === undefined ? undefined : JSON.stringify(choice.ids.map(String));
+  conditions.add("pipeline = ?", choice.pipeline);
+  conditions.add("state = ?", choice.state);
+  conditions.add("id > ?", choice.after);
+  conditions.add(`id in (select cast(unnest(from_json(?::json, '["VARCHAR"]')) as bigint))`, ids);
+  conditions.add("list_contains(json_extract_string(reasons, '$[*].code'), ?)", choice.code);
+  return conditions;
 }
 
 function rejectOf(row: EngineRow): StoredReject {

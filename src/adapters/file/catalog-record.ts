@@ -1,24 +1,33 @@
 import type { LedgerEntry } from "../../core/ledger.ts";
 import type { Reason, StoredReject } from "../../core/reject.ts";
-import type { LedgerFilter, RejectFilter } from "../../ports/sink.ts";
+import type { LedgerFilter, RejectChoice, RejectFilter } from "../../ports/sink.ts";
 import type { Catalog, CatalogRow } from "./catalog.ts";
 import { bigintOf, bytesOf, jsonOf, numberOf, textOf } from "./catalog-value.ts";
 
+const chosen = `from millrace_reject r
+  where (?1 is null or pipeline = ?1) and (?2 is null or state = ?2) and (?3 is null or id > ?3)
+    and (?4 is null or id in (select value from json_each(?4)))
+    and (?5 is null or exists (select 1 from json_each(r.reasons) where value ->> 'code' = ?5))`;
+
+function choiceValues({ pipeline, state, after, ids, code }: RejectChoice) {
+  return [
+    pipeline ?? null,
+    state ?? null,
+    after ?? null,
+    ids === undefined ? null : `[${ids.join(",")}]`,
+    code ?? null,
+  ];
+}
+
 export function listRejects(catalog: Catalog, filter: RejectFilter): StoredReject[] {
-  const rows = catalog.all(
-    `select * from millrace_reject r
-     where (?1 is null or pipeline = ?1) and (?2 is null or state = ?2) and (?3 is null or id > ?3)
-       and (?4 is null or id in (select value from json_each(?4)))
-       and (?5 is null or exists (select 1 from json_each(r.reasons) where value ->> 'code' = ?5))
-     order by id limit ?6`,
-    filter.pipeline ?? null,
-    filter.state ?? null,
-    filter.after ?? null,
-    filter.ids === undefined ? null : `[${filter.ids.join(",")}]`,
-    filter.code ?? null,
-    filter.limit,
-  );
-  return rows.map(rejectOf);
+  const order = filter.order === "newest" ? "desc" : "asc";
+  const sql = `select * ${chosen} order by id ${order} limit ?6`;
+  return catalog.all(sql, ...choiceValues(filter), filter.limit).map(rejectOf);
+}
+
+export function countRejects(catalog: Catalog, choice: RejectChoice): number {
+  const row = catalog.get(`select count(*) as count ${chosen}`, ...choiceValues(choice));
+  return row === undefined ? 0 : numberOf(row, "count");
 }
 
 function rejectOf(row: CatalogRow): StoredReject {

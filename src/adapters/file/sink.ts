@@ -18,7 +18,7 @@ import {
   readDefinition,
   reserveNumbers,
 } from "./catalog-lane.ts";
-import { listLedger, listRejects, sumUpRejects } from "./catalog-record.ts";
+import { countRejects, listLedger, listRejects, sumUpRejects } from "./catalog-record.ts";
 import { tableColumnsOf } from "./sink-column.ts";
 import { classify, explain } from "./sink-error.ts";
 import { Manifests } from "./sink-manifest.ts";
@@ -222,6 +222,7 @@ function newTable(target: Target): FileTable {
 function recordsOf(open: () => OpenFolder): SinkRecords {
   return {
     rejects: async (filter) => listRejects(open().catalog, filter),
+    countRejects: async (choice) => countRejects(open().catalog, choice),
     rejectSummary: async (pipeline) => sumUpRejects(open().catalog, pipeline),
     ledger: async (filter) => listLedger(open().catalog, filter),
     checkpoints: async (pipeline, source) => listCheckpoints(open().catalog, pipeline, source),

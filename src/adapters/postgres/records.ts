@@ -5,7 +5,7 @@ import type { LedgerEntry } from "../../core/ledger.ts";
 import { lineageColumn } from "../../core/lineage.ts";
 import type { StoredReject } from "../../core/reject.ts";
 import type { EngineRow } from "../../ports/engine.ts";
-import type { LedgerFilter, RejectFilter, SinkRecords } from "../../ports/sink.ts";
+import type { LedgerFilter, RejectChoice, RejectFilter, SinkRecords } from "../../ports/sink.ts";
 import type { Connections } from "./client.ts";
 import { qualifiedName } from "./names.ts";
 import { definitionLane, isComplete, isRealLane, type StateNames } from "./state.ts";
@@ -22,20 +22,32 @@ export interface RecordPlace {
 
 type RejectRow = Omit<StoredReject, "line" | "offset"> & { readonly line: bigint | null; readonly offset: bigint };
 
+const isChosen = `($1::text is null or pipeline = $1) and ($2::text is null or state = $2)
+  and ($3::int8[] is null or id = any ($3)) and ($4::jsonb is null or reasons @> $4) and ($5::int8 is null or id > $5)`;
+
+function choiceValues({ pipeline, state, ids, code, after }: RejectChoice) {
+  const reasons = code === undefined ? null : JSON.stringify([{ code }]);
+  return [pipeline ?? null, state ?? null, ids ?? null, reasons, after ?? null];
+}
+
 async function findRejects({ connections, names }: RecordPlace, filter: RejectFilter): Promise<StoredReject[]> {
+  const order = filter.order === "newest" ? "desc" : "asc";
   const text = `select id, pipeline, lane, batch, source, record, line, record_offset as offset, bytes, truncated, reasons,
-  format, state, attempts, rejected_at as "rejectedAt" from ${names.reject}
-where ($1::text is null or pipeline = $1) and ($2::text is null or state = $2) and ($3::int8[] is null or id = any ($3))
-  and ($4::jsonb is null or reasons @> $4) and ($5::int8 is null or id > $5) order by id limit $6`;
-  const code = filter.code === undefined ? null : JSON.stringify([{ code: filter.code }]);
-  const { pipeline = null, state = null, ids = null, after = null } = filter;
-  const values = [pipeline, state, ids, code, after, filter.limit];
+  format, state, attempts, rejected_at as "rejectedAt" from ${names.reject} where ${isChosen} order by id ${order} limit $6`;
+  const values = [...choiceValues(filter), filter.limit];
   const { rows } = await connections.ask<RejectRow>("reading rejects", { text, values });
   return rows.map((row) => ({
     ...row,
     line: row.line === null ? undefined : Number(row.line),
     offset: Number(row.offset),
   }));
+}
+
+async function countRejects({ connections, names }: RecordPlace, choice: RejectChoice): Promise<number> {
+  const text = `select count(*) as count from ${names.reject} where ${isChosen}`;
+  const asked = { text, values: choiceValues(choice) };
+  const { rows } = await connections.ask<{ count: bigint }>("counting rejects", asked);
+  return Number(rows[0]?.count ?? 0);
 }
 
 interface SummaryRow {
@@ -134,6 +146,7 @@ async function whereKept<Result>(place: RecordPlace, nothing: Result, find: () =
 export function sinkRecords(place: RecordPlace): SinkRecords {
   return {
     rejects: (filter) => whereKept(place, [], () => findRejects(place, filter)),
+    countRejects: (choice) => whereKept(place, 0, () => countRejects(place, choice)),
     rejectSummary: (pipeline) => whereKept(place, [], () => sumRejects(place, pipeline)),
     ledger: (filter) => whereKept(place, [], () => findLedger(place, filter)),
     checkpoints: (pipeline, source) => whereKept(place, [], () => listCheckpoints(place, pipeline, source)),
