@@ -147,10 +147,12 @@ function stepLines(definition: JsonObject | undefined): string[] {
 }
 
 function tellFates(fates: readonly LineFate[], subject: string, flags: WhyFlags): void {
-  for (const { batch, rejects, rows } of fates) {
+  for (const { batch, rejects, rows, exact } of fates) {
     if (flags.json === true) {
       const kept = rejects.map((reject) => ({ id: String(reject.id), state: reject.state, ...rejectJson(reject) }));
-      stdout.line(JSON.stringify({ event: "line", ...batchJson(batch), rejects: kept, rows: rows.map(jsonValue) }));
+      stdout.line(
+        JSON.stringify({ event: "line", ...batchJson(batch), exact, rejects: kept, rows: rows.map(jsonValue) }),
+      );
       continue;
     }
     stdout.line(stdout.style("bold", safeText(subject)));
@@ -161,10 +163,12 @@ function tellFates(fates: readonly LineFate[], subject: string, flags: WhyFlags)
     }
     if (rows.length > 0) stdout.line(`  became    a row of ${safeText(batch.table)}`);
     for (const line of rows.length > 0 ? rowLines(rows, stdout) : []) stdout.line(`    ${line}`);
-    if (rejects.length + rows.length === 0)
-      stdout.line("  became    a row, which carries no lineage, or was filtered or changed since");
+    if (rejects.length + rows.length === 0) stdout.line(`  became    ${exact ? noRow : noRecord}`);
   }
 }
+
+const noRow = "a row, which carries no lineage, or was filtered or changed since";
+const noRecord = "no reject; which row is not known, as records of this batch span several lines";
 
 function usage(what: string): MillraceError {
   return new MillraceError("USAGE", what, { remedy: "millrace why --help explains it, with examples." });

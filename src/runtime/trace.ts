@@ -81,6 +81,8 @@ export interface LineFate {
   readonly batch: LedgerEntry;
   readonly rejects: readonly StoredReject[];
   readonly rows: readonly EngineRow[];
+  /** False when records of the batch span several lines: which row the line became is then not known. */
+  readonly exact: boolean;
 }
 
 /** file and line → row or reject: the way back. Empty when no committed batch holds the line. */
@@ -91,9 +93,7 @@ export async function traceLine(sink: Sink, source: string, line: number): Promi
 }
 
 async function fateOf(sink: Sink, entry: LedgerEntry, line: number): Promise<LineFate> {
-  const record = line - Number(entry.start["line"]);
-  const lineage = encodeLineage(entry.batch, record);
-  const rows = await sink.records.rowsByLineage(entry.table, lineage, lineage, limit.rowsShown);
+  const rows = await rowsOf(sink, entry, line);
   const rejects: StoredReject[] = [];
   for (let after = -1n; ; ) {
     const page = await sink.records.rejects({ pipeline: entry.pipeline, after, limit: 1000 });
@@ -102,7 +102,15 @@ async function fateOf(sink: Sink, entry: LedgerEntry, line: number): Promise<Lin
     if (last === undefined) break;
     after = last.id;
   }
-  return { batch: entry, rejects, rows };
+  return { batch: entry, rejects, rows, exact: lineOf(entry, 0)?.exact === true };
+}
+
+/** The row that the line became; none where the batch has more lines than records, as its record is not known then. */
+async function rowsOf(sink: Sink, entry: LedgerEntry, line: number): Promise<EngineRow[]> {
+  const record = line - Number(entry.start["line"]);
+  if (lineOf(entry, record)?.exact !== true) return [];
+  const lineage = encodeLineage(entry.batch, record);
+  return sink.records.rowsByLineage(entry.table, lineage, lineage, limit.rowsShown);
 }
 
 function shownKey(key: Readonly<Record<string, string>>): string {

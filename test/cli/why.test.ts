@@ -13,6 +13,8 @@ beforeAll(async () => {
   await place.millrace("load", "one.csv", "--header", "--contract", "one.json", "--lineage", ...to);
   await place.millrace("load", "two.csv", "--header", "--contract", "two.json", "--lineage", ...to);
   await place.millrace("load", "one.csv", "--header", "--contract", "one.json", "--table", "bare", ...to);
+  await place.write("long.csv", 'id,name\n1,"a\nb"\n2,c\n');
+  await place.millrace("load", "long.csv", "--header", "--contract", "one.json", "--lineage", ...to);
 });
 afterAll(() => place[Symbol.asyncDispose]());
 
@@ -62,6 +64,12 @@ describe("millrace why FILE:LINE", () => {
   it("finds the reject that a line became", async () => {
     const { stdout } = await why("one.csv:3");
     expect(stdout).toMatch(/became {4}reject \d+ \(open\): id: "x"/);
+  });
+
+  it("names no row where records span several lines, rather than another one", async () => {
+    const { stdout } = await why("long.csv:3");
+    expect(stdout).toContain("which row is not known, as records of this batch span several lines");
+    expect(stdout).not.toContain("a row of one");
   });
 
   it("says when no batch holds the line", async () => {
