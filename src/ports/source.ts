@@ -102,6 +102,7 @@ export interface Source {
    * kept in the position, so that a later run with other settings finds the same lanes.
    */
   divide(lane: Lane, position: Position): readonly Lane[] | undefined;
+  /** Aborting the signal ends a `next` that waits for records to come: it resolves with undefined then. */
   open(lane: Lane, position: Position, signal: AbortSignal): Promise<LaneReader>;
   /** Whether the position is the lane's end, so that there is nothing to read. */
   isDone(lane: Lane, position: Position): boolean;
