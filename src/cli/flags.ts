@@ -126,6 +126,14 @@ export function addMemoryFlag(command: Command): Command {
   return command.option(
     "--memory <bytes>",
     `memory budget of the whole process, such as 2GB (standard ${standard})`,
-    parseBytes,
+    memoryBytes,
   );
+}
+
+function memoryBytes(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes >= limit.memoryBytesMin) return bytes;
+  throw new MillraceError("USAGE", `--memory ${text} is too small`, {
+    remedy: `Give at least ${limit.memoryBytesMin / 2 ** 20}MB.`,
+  });
 }

@@ -3,6 +3,8 @@ import type { Pipeline } from "../core/pipeline.ts";
 import { type LoadedConfig, loadConfig, pipelinesOf } from "../runtime/config.ts";
 import { loadPipelines } from "../runtime/modules.ts";
 import { nearestName } from "../formats/nearest.ts";
+import { stderr } from "./screen.ts";
+import { safeText } from "./shown.ts";
 
 export interface Project {
   readonly config: LoadedConfig;
@@ -15,8 +17,8 @@ export function isModulePath(text: string): boolean {
 }
 
 /**
- * The pipelines named, by name or by the path of their module; all of the project when none is. Throws
- * PIPELINE_UNKNOWN.
+ * The pipelines named, by name or by the path of their module; all of the project when none is. Modules of the project
+ * that export none are told on standard error. Throws PIPELINE_UNKNOWN.
  */
 export async function chooseProject(wanted: readonly string[], configPath?: string): Promise<Project> {
   const config = await loadConfig(process.cwd(), configPath);
@@ -24,7 +26,7 @@ export async function chooseProject(wanted: readonly string[], configPath?: stri
   const names = wanted.filter((text) => !isModulePath(text));
   const fromPaths = (await Promise.all(paths.map(modulePipelines))).flat();
   if (paths.length > 0 && names.length === 0) return { config, pipelines: fromPaths };
-  const all = await pipelinesOf(config);
+  const all = await pipelinesOf(config, (text) => stderr.line(safeText(text)));
   if (names.length > 0) return { config, pipelines: [...fromPaths, ...names.map((name) => named(all, name))] };
   if (all.length > 0) return { config, pipelines: all };
   throw new MillraceError("PIPELINE_UNKNOWN", "There is no pipeline here", {

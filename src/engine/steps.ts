@@ -60,7 +60,7 @@ async function sqlFlow(step: SqlStep, before: Flow, table: string, connection: C
       `create or replace temp view batch as select * from ${before.table}; create table ${table} as ${step.sql}`,
     );
   } catch (cause) {
-    throw stepFailed(`The SQL step failed: ${(cause as Error).message}`, step.sql, cause);
+    throw stepFailed(`The SQL step failed: ${userWords(cause as Error, before.table)}`, step.sql, cause);
   }
   const columns = await describeTable(connection, table, { ...columnsByName(before.columns), ...step.columns });
   const count = await countRows(connection, table);
@@ -70,6 +70,16 @@ async function sqlFlow(step: SqlStep, before: Flow, table: string, connection: C
   if (columns.some((column) => column.name === lineageColumn)) await checkOneEach(step, table, connection);
   else await connection.run(`alter table ${table} add column ${lineageColumn} bigint`);
   return { flow: { table, columns: columns.filter((column) => column.name !== lineageColumn), count }, failures: [] };
+}
+
+/** The engine's message in one line, without the statement it repeats and the names that only Millrace knows. */
+function userWords({ message }: Error, table: string): string {
+  const [text = message] = message.split(/\n\s*\n|\nLINE /);
+  const lines = text
+    .replaceAll(table, "batch")
+    .replaceAll(/"_millrace"(, )?/g, "")
+    .split("\n");
+  return lines.filter((line) => !/^(Candidate bindings: *)?$/.test(line)).join("; ");
 }
 
 /** Of as many rows as records, or fewer, some may still be a record's second one, in the place of another's only one. */

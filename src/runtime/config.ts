@@ -1,5 +1,5 @@
 import { glob, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { MillraceError } from "../core/error.ts";
 import { isPipeline, type Pipeline } from "../core/pipeline.ts";
 import { importModule, loadPipelines } from "./modules.ts";
@@ -63,12 +63,18 @@ function parseConfig(value: unknown, file: string): Config {
   return value;
 }
 
-/** All pipelines of a configuration. Throws PIPELINE_INVALID when two have one name, as they would share positions. */
-export async function pipelinesOf(loaded: LoadedConfig): Promise<Pipeline[]> {
+/**
+ * All pipelines of a configuration; modules that export none are told to `notice`. Throws PIPELINE_INVALID when two have
+ * one name, as they would share positions.
+ */
+export async function pipelinesOf(
+  loaded: LoadedConfig,
+  notice: (text: string) => void = () => undefined,
+): Promise<Pipeline[]> {
   const found: Pipeline[] = [];
   for (const entry of loaded.pipelines ?? ["pipelines/*.{ts,mts,js,mjs}"]) {
     if (typeof entry !== "string") found.push(entry);
-    else for (const path of await matching(entry, loaded.folder)) found.push(...(await loadPipelines(path)));
+    else for (const path of await matching(entry, loaded.folder)) found.push(...(await modulePipelines(path, notice)));
   }
   const stateSchema = loaded.stateSchema;
   const all = stateSchema === undefined ? found : found.map((one) => ({ ...one, sink: { stateSchema, ...one.sink } }));
@@ -77,6 +83,12 @@ export async function pipelinesOf(loaded: LoadedConfig): Promise<Pipeline[]> {
   throw new MillraceError("PIPELINE_INVALID", `Two pipelines have the name "${twin.name}"`, {
     remedy: "Positions are kept by name: give each its own.",
   });
+}
+
+async function modulePipelines(path: string, notice: (text: string) => void): Promise<Pipeline[]> {
+  const pipelines = await loadPipelines(path);
+  if (pipelines.length === 0) notice(`${relative(process.cwd(), path)} exports no pipeline, so nothing of it is run`);
+  return pipelines;
 }
 
 async function matching(pattern: string, folder: string): Promise<string[]> {

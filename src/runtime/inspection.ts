@@ -28,6 +28,14 @@ export async function inspectPipeline(session: Session, pipeline: Pipeline): Pro
   } catch (error) {
     return { findings: [failed("contract", error)], ddl: undefined };
   }
+  let target: Target;
+  try {
+    target = await targetOf(known, session.engine);
+  } catch (error) {
+    // Neither records nor table can be looked at without what lies between them.
+    const isStep = error instanceof MillraceError && error.code === "STEP_FAILED";
+    return { findings: [failed(isStep ? "step" : "contract", error)], ddl: undefined };
+  }
   findings.push({ check: "contract", state: "ok", detail: contractText(known.contract) });
   findings.push(await found("source", () => sourceFinding(session, known)));
   const sink = await session.sink(pipeline.to, pipeline.sink);
@@ -35,7 +43,6 @@ export async function inspectPipeline(session: Session, pipeline: Pipeline): Pro
   let ddl: string | undefined;
   findings.push(
     await found("table", async () => {
-      const target = await targetOf(known, session.engine);
       const table = await tableFinding(sink, target, pipeline);
       if (table.wouldCreate) ddl = sink.ddl(target);
       return table.finding;

@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Contract } from "../core/contract.ts";
 import { validateContract } from "../core/contract.ts";
@@ -18,17 +18,24 @@ export async function importModule(path: string, code: ErrorCode): Promise<Reado
   } catch (cause) {
     if (cause instanceof MillraceError) throw cause;
     throw new MillraceError(code, `${path} cannot be loaded: ${(cause as Error).message}`, {
-      remedy:
-        "Mend the module; it runs on Node as it is, with types stripped (no enum, no namespace), and imports name their .ts ending.",
+      remedy: loadRemedy(cause, path),
       at: { source: path },
       cause,
     });
   }
 }
 
-/** A contract from a `.json` file or from a module that exports a `table(…)`. */
+function loadRemedy(cause: unknown, path: string): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const name = code === "ERR_MODULE_NOT_FOUND" ? /^Cannot find package '([^']+)'/.exec(message)?.[1] : undefined;
+  if (name !== undefined) return `Run npm install ${name} in the folder ${dirname(path)}.`;
+  return "Mend the module; it runs on Node as it is, with types stripped (no enum, no namespace), and imports name their .ts ending.";
+}
+
+/** A contract from a `.json` file or from a module that exports a `table(…)`. Throws USAGE when the file is not there. */
 export async function loadContract(path: string): Promise<Contract> {
   if (/\.[mc]?[jt]s$/.test(path)) {
+    await requireFile(resolve(path), path, "USAGE");
     const found = Object.values(await importModule(path, "CONTRACT_INVALID")).filter(isContract);
     const [contract, ...others] = found;
     if (contract !== undefined && others.length === 0) return validateContract(contract);
@@ -37,7 +44,7 @@ export async function loadContract(path: string): Promise<Contract> {
       at: { source: path },
     });
   }
-  await requireFile(resolve(path), path);
+  await requireFile(resolve(path), path, "USAGE");
   const text = await readFile(path, "utf8");
   let value: unknown;
   try {
@@ -64,10 +71,10 @@ function isContract(value: unknown): value is Contract {
   return typeof value === "object" && value !== null && "table" in value && "columns" in value && "checks" in value;
 }
 
-async function requireFile(file: string, shown: string): Promise<void> {
+async function requireFile(file: string, shown: string, code: ErrorCode = "FILE_MISSING"): Promise<void> {
   const found = await stat(file).catch(() => undefined);
   if (found?.isFile() === true) return;
-  throw new MillraceError("FILE_MISSING", `${shown} is not there`, {
+  throw new MillraceError(code, `${shown} is not there`, {
     remedy: "Check the path; it is relative to the folder that the command runs in.",
     at: { source: shown },
   });

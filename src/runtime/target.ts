@@ -50,8 +50,10 @@ export async function targetOf(pipeline: PipelineWithContract, engine: Engine): 
 /** Throws when the sink cannot do what the pipeline asks: PIPELINE_INVALID, GUARANTEE_UNMET. */
 export function requirePossible({ facts, shown }: Sink, target: Target, pipeline: Pipeline): void {
   if (!facts.modes.includes(target.mode)) {
-    throw new MillraceError("PIPELINE_INVALID", `${shown} cannot ${target.mode} rows`, {
-      remedy: `Its modes are ${facts.modes.join(", ")}.`,
+    const why = pipeline.sink.mode === undefined ? ", as a contract with a key asks for" : "";
+    throw new MillraceError("PIPELINE_INVALID", `${shown} cannot ${target.mode} rows${why}`, {
+      remedy: `Say ${facts.modes.map((mode) => `--mode ${mode}`).join(" or ")} (mode: in a pipeline), or load into a sink that can ${target.mode}.`,
+      at: { table: target.table },
     });
   }
   if (target.mode === "merge" && target.key.length === 0) {

@@ -208,6 +208,15 @@ describe("millrace load for people", () => {
 });
 
 describe("what cannot be loaded", () => {
+  it("is told which modes a sink has when the contract's key asks for another", async () => {
+    const { code, stderr } = await load("file:merged");
+    expect(code).toBe(2);
+    expect(stderr).toContain(
+      "error PIPELINE_INVALID: file:merged cannot merge rows, as a contract with a key asks for",
+    );
+    expect(stderr).toContain("→ Say --mode append or --mode replace");
+  });
+
   it("is told of a sink that does not answer before the file is read", async () => {
     const child = place.start(["load", "hired.csv", "--to", "postgres://me@127.0.0.1:1/hr", "--json"]);
     const waiting = lineWith(child, '"waiting"');
@@ -232,9 +241,10 @@ describe("what cannot be loaded", () => {
       code: 2,
       error: "CONTRACT_INVALID",
     },
-    { args: ["load", "hired.csv", "--to", "duckdb:x.db", "--contract", "none.json"], code: 1, error: "FILE_MISSING" },
+    { args: ["load", "hired.csv", "--to", "duckdb:x.db", "--contract", "none.json"], code: 2, error: "USAGE" },
     { args: ["load", "hired.csv", "--to", "duckdb:x.db", "--key", "nothing"], code: 2, error: "CONTRACT_INVALID" },
-    { args: ["load", "hired.csv", "--to", "duckdb:x.db", "--memory", "1MB"], code: 1, error: "MEMORY" },
+    { args: ["load", "hired.csv", "--to", "duckdb:x.db", "--memory", "1MB"], code: 2, error: "USAGE" },
+    { args: ["load", "hired.csv", "--to", "duckdb:x.db", "--memory", "lots"], code: 2, error: "USAGE" },
   ])("$error: $args", async ({ args, code, error }) => {
     await place.write("empty.csv", "");
     await place.write("broken.json", '{"table":"t","columns":{"id":{"type":"number"}}}');

@@ -163,7 +163,39 @@ export default pipeline("${name}").from("${from}", { header: false }).check(tabl
   });
 });
 
+const astray = `import { pipeline, table, integer } from "millrace";
+export default pipeline("astray").from("well*.txt", { header: false }).check(table("astray", { id: integer() }))
+  .sql\`select *, nme as name from batch\`.to("duckdb:side.duckdb");
+`;
+
 describe("what is wrong with a project", () => {
+  it.each([["check"], ["run", "--once"]])("%s names a module that exports no pipeline", async (...args) => {
+    await using other = await Workplace.open();
+    await mkdir(other.path("pipelines"));
+    await other.write("pipelines/idle.ts", "export const name = 1;\n");
+    const { code, stderr } = await other.millrace(...args);
+    expect(code).toBe(2);
+    expect(stderr).toContain("pipelines/idle.ts exports no pipeline, so nothing of it is run\n");
+  });
+
+  it("check names the step that cannot be, once, and nothing of the engine's own", async () => {
+    await place.write("astray.ts", astray);
+    const { code, stdout } = await place.millrace("check", "astray.ts");
+    expect(code).toBe(1);
+    const failures = stdout.split("\n").filter((line) => line.includes("fail  "));
+    expect(failures).toEqual([expect.stringMatching(/^ {2}fail {2}step +STEP_FAILED: .*"?nme"? not found/)]);
+    expect(stdout).not.toMatch(/\\n|millrace_|LINE 1/);
+  });
+
+  it("a package that is not installed is named with the command that installs it", async () => {
+    await using other = await Workplace.open();
+    await mkdir(other.path("pipelines"));
+    await other.write("pipelines/p.ts", astray);
+    const { code, stderr } = await other.millrace("run", "pipelines/p.ts");
+    expect(code).toBe(2);
+    expect(stderr).toContain("→ Run npm install millrace in the folder pipelines.");
+  });
+
   it.each([
     { args: ["run", "hired-employes"], code: 2, says: "Did you mean hired-employees?" },
     { args: ["run", "nothing.ts"], code: 1, says: "FILE_MISSING" },
