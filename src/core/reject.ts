@@ -52,18 +52,12 @@ export interface Reject {
 }
 
 /** A reject as a sink keeps it. */
-export interface StoredReject {
+export interface StoredReject extends Reject {
   readonly id: bigint;
   readonly pipeline: string;
   readonly lane: string;
   readonly batch: bigint;
   readonly source: string;
-  readonly record: number;
-  readonly line: number | undefined;
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-  readonly truncated: boolean;
-  readonly reasons: readonly Reason[];
   /** How to read `bytes` again: the record format and its settings. */
   readonly format: JsonObject;
   /** `open` until a replay of it has been committed. */

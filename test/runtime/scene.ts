@@ -1,7 +1,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Counts } from "../../src/core/ledger.ts";
 import { pipeline, type Pipeline, type SinkOptions, type SourceOptions } from "../../src/core/pipeline.ts";
 import { integer, table, text } from "../../src/core/table.ts";
 import { Engine } from "../../src/engine/engine.ts";
@@ -138,7 +137,3 @@ export class Scene implements AsyncDisposable {
     await rm(this.folder, { recursive: true, force: true });
   }
 }
-
-export const countsOf = ({ read, loaded, merged, filtered, rejected }: Counts): Counts => ({
-  ...{ read, loaded, merged, filtered, rejected },
-});
