@@ -58,7 +58,9 @@ class DuckdbSink implements Sink {
     this.records = duckdbRecords(this.#reader);
   }
 
-  async open(): Promise<void> {
+  async open(use: "write" | "read" = "write"): Promise<void> {
+    // To read, the file is attached for each look and let go, so that a writer need not wait for a reader to close.
+    if (use === "read") return this.#reader.read(async () => undefined);
     this.#use ??= this.#open();
     try {
       await this.#use;

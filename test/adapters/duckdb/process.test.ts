@@ -33,6 +33,12 @@ function start(task: string, file: string) {
   return { child, line };
 }
 
+async function prepared(sink: Awaited<ReturnType<Scene["opened"]>>) {
+  const target = makeTarget();
+  await sink.prepare(target);
+  return target;
+}
+
 async function kill(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");
@@ -115,6 +121,23 @@ describe("a file that another process has", () => {
     await expect(late.open()).rejects.toMatchObject({ code: "SINK_BUSY", message: expect.stringContaining("PID") });
     expect(scene.rows.notices.length).toBe(1);
     await expect(readQuery(scene.make(), "select 1")).rejects.toMatchObject({ code: "SINK_BUSY" });
+  });
+
+  it("is opened to read beside other readers, keeps no writer out, and is refused at once while one has it", async () => {
+    const sink = await scene.opened();
+    await scene.load(sink, await prepared(sink), [{ id: 1, name: "a" }]);
+    await sink.close();
+    const reader = scene.make();
+    await reader.open("read");
+    expect(await start("query", scene.file).line("read")).toBe("1");
+    expect(await start("open", scene.file).line("opened")).toBe("");
+    expect((await reader.records.ledger({ limit: 10 })).length).toBe(1);
+    const { line } = start("hold", scene.file);
+    await line("held");
+    await expect(scene.make().open("read")).rejects.toMatchObject({
+      ...{ code: "SINK_BUSY", message: expect.stringContaining("is being written by another process (PID") },
+    });
+    expect(scene.rows.notices).toEqual([]);
   });
 
   it("is read by several processes at once while none writes it", async () => {
