@@ -21,13 +21,17 @@ Examples:
   $ millrace check hired.csv --to duckdb:hr.db --contract hired.json
       a load, before it is done
 
-Looks at source, contract, steps, sink, table and guarantee, and loads nothing. A sink that is there gets the tables
-that Millrace keeps; the target table is not created: its DDL is shown. Exit code 1 when something does not fit.`;
+Looks at contract, steps, source, guarantee and table, and loads nothing. A table that is missing is not created: its
+DDL is shown. In a sink that is there already, the tables named millrace_ that a run needs are created. Exit code 1 when
+something does not fit.`;
 
 export function define(command: Command): void {
   command
     .description("Check pipelines, or a load, before they run.")
-    .argument("[pipeline...]", "names or modules of pipelines (all of the project when absent), or FROM of a load")
+    .argument(
+      "[pipeline...]",
+      "names or modules of pipelines, all of the project when absent; with --to, the files of a load",
+    )
     .option("--config <file>", "the project's configuration");
   addSourceFlags(addTargetFlags(addToFlag(command)))
     .option("--json", "one JSON object a line on standard output")

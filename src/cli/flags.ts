@@ -49,6 +49,12 @@ function delimiter(text: string): string {
   throw new InvalidArgumentError("It is one character; write a tab as tab.");
 }
 
+/** One character, or none where no field is quoted. */
+function quote(text: string): string {
+  if (text.length <= 1) return text;
+  throw new InvalidArgumentError("It is one character, or '' when no field is quoted.");
+}
+
 /** Flags that say how to read a source. */
 export interface SourceFlags {
   readonly header?: boolean;
@@ -65,7 +71,7 @@ export function addSourceFlags(command: Command): Command {
     .option("--header", "the first record of a CSV names the columns (found out when not said)")
     .option("--no-header", "the first record of a CSV is data; columns are the contract's, in order")
     .option("--delimiter <char>", "what parts the fields of a CSV; tab for a tab", delimiter)
-    .option("--quote <char>", "what quotes the fields of a CSV", delimiter)
+    .option("--quote <char>", "what quotes the fields of a CSV; '' for nothing", quote)
     .option("--encoding <name>", "utf-8, latin1, utf-16le or utf-16be", encoding)
     .addOption(
       new Option("--format <name>", "the format, when the name does not tell").choices([
@@ -80,8 +86,8 @@ export function addSourceFlags(command: Command): Command {
 }
 
 export function sourceOptionsOf(flags: SourceFlags): SourceOptions {
-  const { header, delimiter: fields, quote, encoding: text, format, null: nullText, ignoreExtra } = flags;
-  return given({ header, delimiter: fields, quote, encoding: text, format, nullText, ignoreExtra });
+  const { header, delimiter: fields, quote: quotes, encoding: text, format, null: nullText, ignoreExtra } = flags;
+  return given({ header, delimiter: fields, quote: quotes, encoding: text, format, nullText, ignoreExtra });
 }
 
 /** Flags that say where rows go and how they meet the table. */

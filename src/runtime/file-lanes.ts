@@ -285,7 +285,9 @@ const wholeId = (id: string): string => id.replace(/#\d+$/, "");
 
 function laneOf({ path, survey, initial }: Inspected, generation: number): Lane {
   const id = laneId({ hash: survey.hash, generation, part: undefined });
-  return { id, source: path, initial, sizeBytes: survey.sizeBytes };
+  // A header is no part of what is to be read; in a compressed file nobody knows its size there.
+  const sizeBytes = initial.end === undefined ? survey.sizeBytes : initial.end - initial.byte;
+  return { id, source: path, initial, sizeBytes };
 }
 
 /** The survey of a file's first `sizeBytes` bytes, which were hashed as a prefix. */

@@ -1,6 +1,7 @@
 import type { Claim, Position } from "../core/checkpoint.ts";
 import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
+import { filePosition } from "../formats/position.ts";
 import type { Lane, Source } from "../ports/source.ts";
 import type { LaneServices, SinkServices } from "./lane-services.ts";
 import { patiently } from "./patience.ts";
@@ -37,10 +38,20 @@ export async function claimUnlessDone(
   const loaded = claim.position.row - count.row;
   if (!count.isTold) {
     services.tally.addLane();
-    services.onEvent({ event: "lane", source: lane.source, resumed: loaded > 0, sizeBytes: lane.sizeBytes });
+    services.onEvent({
+      event: "lane",
+      source: lane.source,
+      resumed: loaded > 0,
+      sizeBytes: bytesLeft(lane, claim.position),
+    });
   }
   countUpTo(services, count, claim.position);
   return claim;
+}
+
+function bytesLeft({ initial, sizeBytes }: Lane, position: Position): number | undefined {
+  const { byte, end } = filePosition(position);
+  return sizeBytes === undefined || end === undefined ? sizeBytes : sizeBytes - (byte - filePosition(initial).byte);
 }
 
 /** A lane that was read to its end without this run. */

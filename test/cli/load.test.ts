@@ -73,6 +73,15 @@ describe("millrace load --json", () => {
     expect(await countOf("duckdb:twice.db")).toBe(1929);
   });
 
+  it("counts as much to read as it reads, header and all", async () => {
+    await place.write("headed.csv", "identifier,a_long_name\n1,a\n2,b\n");
+    const { stdout } = await place.millrace("load", "headed.csv", "--to", "duckdb:headed.db", "--json");
+    const events = eventsOf(stdout);
+    const sizes = (event: string) => events.filter((one) => one.event === event).map(({ sizeBytes }) => sizeBytes);
+    expect(sizes("lane")).toEqual([8]);
+    expect(sizes("batch")).toEqual([8]);
+  });
+
   it("gives rejects with place, reason and record", async () => {
     const { stdout } = await load("duckdb:rejects.db", "--json");
     const [rejects] = eventsOf(stdout).filter(({ event }) => event === "rejects");
@@ -171,6 +180,14 @@ describe("millrace load for people", () => {
       ],
     },
     { args: ["--delimiter", "tab", "--quote", "'"], text: "1\t'a\tb'\n", rows: [{ id: 1, name: "a\tb" }] },
+    {
+      args: ["--quote", ""],
+      text: '1,"a\n2,b"\n',
+      rows: [
+        { id: 1, name: '"a' },
+        { id: 2, name: 'b"' },
+      ],
+    },
     { args: ["--encoding", "latin1"], text: Buffer.from("1,caf\u00e9\n", "latin1"), rows: [{ id: 1, name: "café" }] },
     {
       args: ["--format", "ndjson", "--ignore-extra"],
