@@ -16,6 +16,8 @@ export interface TextLayout {
   /** Where the first record starts: byte of the decoded file, 1-based line. */
   readonly byte: number;
   readonly line: number;
+  /** What was guessed and how to say it, for people; undefined when the file shows it. */
+  readonly guess?: string;
   /** How to read one of its records again. */
   readonly format: JsonObject;
   /** What tells where a record starts in the middle of the file; undefined when it is read from its start only. */
@@ -53,11 +55,12 @@ export function textLayout(
       frame: (bounds) => frameValues(inArray, ignoreExtra, bounds),
     };
   }
-  const { shape, byte, line } = csvLayout(sniffed, options, columns, source);
+  const { shape, byte, line, guess } = csvLayout(sniffed, options, columns, source);
   return {
     coding,
     byte,
     line,
+    ...(guess === undefined ? {} : { guess }),
     format: csvFormat(shape),
     cut: { dialect: shape, blankIsRecord: shape.columns.length === 1 },
     frame: (bounds) => frameCsv(shape, bounds),

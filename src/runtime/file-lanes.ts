@@ -3,14 +3,13 @@ import type { Contract } from "../core/contract.ts";
 import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 import type { SourceOptions } from "../core/pipeline.ts";
-import { parsePlace } from "../core/place.ts";
-import { localFiles } from "../adapters/file/files.ts";
 import { nearestName } from "../formats/nearest.ts";
 import { filePosition, isDone, partsOf } from "../formats/position.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
 import type { FileEntry, Files } from "../ports/files.ts";
 import type { KnownLanes, Lane, LaneReader, Source } from "../ports/source.ts";
 import { earlierLanes, endedOpen, endOf, generationOf, laneId, parseLaneId } from "./file-identity.ts";
+import { filesAt } from "./source-files.ts";
 import { type FileSettings, type Inspected, inspectFile, openReader } from "./file-inspect.ts";
 import { blockBytes, type Survey } from "./file-survey.ts";
 
@@ -33,19 +32,6 @@ export function fileSource(options: FileSourceOptions): Source {
   return sourceOfFiles(filesAt(options.url), options);
 }
 
-function filesAt(url: string): Files {
-  const place = parsePlace(url);
-  if (place.scheme === "file") return localFiles(place.path, place.shown);
-  throw new MillraceError("SCHEME_UNKNOWN", `Records cannot come from ${place.scheme}: (${place.shown})`, {
-    remedy: "Sources are paths and file: URLs.",
-  });
-}
-
-/** Whether there is a file to read at `url`, at this moment. Throws URL_INVALID, SCHEME_UNKNOWN, and as `Files.list`. */
-export async function hasFiles(url: string): Promise<boolean> {
-  return (await filesAt(url).list()).length > 0;
-}
-
 /** The source over the files of any place. */
 export function sourceOfFiles(files: Files, options: FileSourceOptions): Source {
   return new FileSource(files, options);
@@ -62,6 +48,7 @@ class FileSource implements Source {
   readonly #inspected = new Map<string, Inspected>();
   /** Paths of the same content, by lane id. */
   readonly #paths = new Map<string, Set<string>>();
+  #isGuessTold = false;
 
   constructor(files: Files, options: FileSourceOptions) {
     this.shown = files.shown;
@@ -176,6 +163,7 @@ class FileSource implements Source {
     };
     const inspected = await this.#inspectListed(path, prefixSizes, mayLeave);
     if (inspected === undefined) return;
+    this.#tellGuess(inspected);
     const { hash } = inspected.survey;
     const generation = await generationOf(hash, again, known);
     const lane = laneOf(inspected, generation);
@@ -198,6 +186,13 @@ class FileSource implements Source {
       this.#options.context.notice(`${path} was moved or removed before it was read`);
       return undefined;
     }
+  }
+
+  /** Once: files of one source are written alike. */
+  #tellGuess({ layout }: Inspected): void {
+    if (this.#isGuessTold || !("text" in layout) || layout.text.guess === undefined) return;
+    this.#isGuessTold = true;
+    this.#options.context.notice(layout.text.guess);
   }
 
   /** Content that another file of this run has and that is not loaded yet: one lane, loaded once, settled with it. */

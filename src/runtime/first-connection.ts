@@ -1,7 +1,7 @@
 import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import type { OnEvent } from "./events.ts";
-import { hasFiles } from "./file-lanes.ts";
+import { hasFiles } from "./source-files.ts";
 import { patiently } from "./patience.ts";
 import type { Session } from "./session.ts";
 

@@ -150,6 +150,30 @@ describe("millrace load for people", () => {
     expect(second.stderr).toContain("jobs.json");
   });
 
+  it.each([
+    {
+      text: "name,city\nAda,London\nGrace,New York\n",
+      says: "words.csv was taken for a header (name, city); if it is data, say --no-header",
+      columns: ["name", "city"],
+      n: 2,
+    },
+    {
+      text: "Ada,Lovelace?\nGrace,Hopper\n",
+      says: "words.csv was taken for data (column names column0, column1); if it is a header, say --header",
+      columns: ["column0", "column1"],
+      n: 2,
+    },
+  ])("says what it guessed: $says", async ({ text, says, columns, n }) => {
+    await place.write("words.csv", text);
+    const to = `duckdb:words-${columns[0]}.db`;
+    const { code, stderr } = await place.millrace("load", "words.csv", "--to", to);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining(says) });
+    expect(stderr.split("The first record of").length).toBe(2);
+    const { stdout } = await place.millrace("query", to, "select * from words", "--json");
+    const rows = JSON.parse(stdout) as object[];
+    expect({ columns: Object.keys(rows[0] ?? {}), n: rows.length }).toEqual({ columns, n });
+  });
+
   it("escapes what data could do to a terminal", async () => {
     await place.write("evil.csv", "1,\u001b]0;owned\u0007\nx,\u001b[2J\n");
     const contract = { table: "evil", columns: { id: { type: "integer" }, name: { type: "text" } } };

@@ -218,7 +218,10 @@ describe("the layout of a file", () => {
   it.each([
     ["names over numbers", "id,name\n1,a\n2,b\n", ["id", "name"], 8],
     ["nothing but data", "1,a\n2,b\n", ["column0", "column1"], 0],
-    ["texts that never repeat, like data", "a,b\nc,d\ne,f\n", ["column0", "column1"], 0],
+    ["texts that never repeat, by a guess", "a,b\nc,d\ne,f\n", ["a", "b"], 4],
+    ["texts that are no names", "a,b.\nc,d\ne,f\n", ["column0", "column1"], 0],
+    ["texts that come again", "a,b\nc,d\na,f\n", ["column0", "column1"], 0],
+    ["a list of words", "a\nb\nc\n", ["column0"], 0],
     ["names that repeat, made unique", "id,x,X,\n1,a,b,c\n", ["id", "x", "X_2", "column3"], 8],
   ])("of a file without contract: %s", (_, content, columns, byte) => {
     const options: FormatOptions = content.startsWith("id,x") ? { header: true } : {};

@@ -6,31 +6,66 @@ import { couldBe, looksTyped } from "./values.ts";
 
 export type Columns = Readonly<Record<string, Column>>;
 
+/** What the first record is taken for. */
+export interface FirstRecord {
+  readonly isHeader: boolean;
+  /** Nothing in the file tells: it holds nothing but texts. */
+  readonly isGuess: boolean;
+}
+
 /** Whether the first of the records names the fields. Throws HEADER_MISMATCH for a header of other names. */
-export function hasHeader(
+export function judgeFirst(
   records: readonly (readonly string[])[],
   columns: Columns | undefined,
   wanted: boolean | undefined,
   source: string,
-): boolean {
+): FirstRecord {
   const [first] = records;
-  if (wanted !== undefined || first === undefined) return wanted === true && first !== undefined;
-  if (columns === undefined) return looksLikeHeader(first, records.slice(1));
+  if (wanted !== undefined || first === undefined) return sure(wanted === true && first !== undefined);
+  if (columns === undefined) return judgeAlone(first, records.slice(1));
+  return sure(isHeaderOf(columns, first, records[1], source));
+}
+
+const sure = (isHeader: boolean): FirstRecord => ({ isHeader, isGuess: false });
+
+function isHeaderOf(
+  columns: Columns,
+  first: readonly string[],
+  second: readonly string[] | undefined,
+  source: string,
+): boolean {
   const names = new Set(first.map(simple));
   const wantedNames = Object.keys(columns);
   const known = wantedNames.filter((name) => names.has(simple(name))).length;
   if (known * 2 >= wantedNames.length) return true;
-  if (isForeignHeader(first, records[1], columns)) throw foreignHeader(first, wantedNames, source);
+  if (isForeignHeader(first, second, columns)) throw foreignHeader(first, wantedNames, source);
   return false;
 }
 
 const simple = (name: string): string => name.trim().toLowerCase();
 
-/** Names are distinct texts and nothing else; below them stands something typed, or something that repeats. */
-function looksLikeHeader(first: readonly string[], rest: readonly (readonly string[])[]): boolean {
+/** Without a contract: a record with something typed in it is data, and one of texts alone may be either. */
+function judgeAlone(first: readonly string[], rest: readonly (readonly string[])[]): FirstRecord {
   const names = first.map(simple);
-  if (names.some((name) => name === "" || looksTyped(name)) || new Set(names).size !== names.length) return false;
+  if (names.some(looksTyped)) return sure(false);
   const alike = rest.filter((record) => record.length === first.length);
+  const couldName = names.every((name) => name !== "") && new Set(names).size === names.length;
+  if (couldName && standsOut(first, alike)) return sure(true);
+  return { isHeader: couldName && readsAsNames(first, alike), isGuess: true };
+}
+
+const nameWord = /^[A-Za-z_][A-Za-z0-9_ -]*$/;
+
+/** Several short words that stand nowhere below them. A single column of words may as well be a list of them. */
+function readsAsNames(first: readonly string[], alike: readonly (readonly string[])[]): boolean {
+  const isName = (text: string): boolean => nameWord.test(text.trim()) && text.length <= limit.identifierChars;
+  const isRepeated = (name: string, index: number): boolean =>
+    alike.some((record) => simple(record[index] ?? "") === simple(name));
+  return first.length > 1 && alike.length > 0 && first.every(isName) && !first.some(isRepeated);
+}
+
+/** Below one of the names stands something typed, or something that repeats. */
+function standsOut(first: readonly string[], alike: readonly (readonly string[])[]): boolean {
   return first.some((name, index) => {
     const values = alike.map((record) => record[index] ?? "").filter((value) => value !== "");
     if (values.some(looksTyped)) return true;
@@ -95,7 +130,7 @@ export function columnsByHeader(
     throw mismatch(
       source,
       `the contract lacks ${extra.length === 1 ? "the column" : "the columns"} ${list(extra)}`,
-      "Add it to the contract, or say that other columns are ignored (ignoreExtra).",
+      "Add it to the contract, or drop what the contract lacks with --ignore-extra (ignoreExtra: true in a pipeline).",
     );
   }
   return found;

@@ -2,7 +2,7 @@ import { MillraceError } from "../../core/error.ts";
 import type { FormatOptions } from "../../core/pipeline.ts";
 import type { Sniffed } from "../sniff.ts";
 import type { CsvShape } from "./frame.ts";
-import { type Columns, columnsByHeader, fieldNames, hasHeader } from "./header.ts";
+import { type Columns, columnsByHeader, fieldNames, judgeFirst } from "./header.ts";
 import { type HeadRecord, headRecords, likelyDelimiter, showByte, sniffDialect } from "./sniff.ts";
 
 /** A delimited file: how it is written, what its fields are called, and where its first record starts. */
@@ -11,6 +11,8 @@ export interface CsvLayout {
   /** Byte of the decoded file and 1-based line behind the header. */
   readonly byte: number;
   readonly line: number;
+  /** What was guessed of the first record and how to say it, where nothing in the file tells. */
+  readonly guess: string | undefined;
 }
 
 /**
@@ -26,13 +28,13 @@ export function csvLayout(
   const expected = columns === undefined ? undefined : Object.keys(columns).length;
   const dialect = sniffDialect(head, whole, options, expected);
   const records = headRecords(head, whole, dialect);
-  const isNamed = hasHeader(
+  const { isHeader, isGuess } = judgeFirst(
     records.map(({ fields }) => fields),
     columns,
     options.header,
     source,
   );
-  const header = isNamed ? records[0] : undefined;
+  const header = isHeader ? records[0] : undefined;
   if (header === undefined && columns !== undefined) {
     refuseOtherCounts(records, Object.keys(columns).length, source, () =>
       hint(dialect.delimiter, likelyDelimiter(head, whole, dialect.quote, Object.keys(columns).length)),
@@ -43,7 +45,21 @@ export function csvLayout(
     nullText: options.nullText,
     columns: columnNames(header, records, columns, options.ignoreExtra === true, source),
   };
-  return { shape, byte: headByte + (header?.next ?? 0), line: 1 + (header?.nextLine ?? 0) };
+  return {
+    shape,
+    byte: headByte + (header?.next ?? 0),
+    line: 1 + (header?.nextLine ?? 0),
+    guess: isGuess ? guessText(isHeader, shape.columns, source) : undefined,
+  };
+}
+
+const namesShown = 5;
+
+function guessText(isHeader: boolean, columns: readonly (string | undefined)[], source: string): string {
+  const names = columns.slice(0, namesShown).join(", ") + (columns.length > namesShown ? ", …" : "");
+  return isHeader
+    ? `The first record of ${source} was taken for a header (${names}); if it is data, say --no-header`
+    : `The first record of ${source} was taken for data (column names ${names}); if it is a header, say --header`;
 }
 
 function columnNames(
