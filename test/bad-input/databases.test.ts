@@ -190,8 +190,8 @@ describe("the command line ends as documented, with one line of JSON and no insi
     {
       title: "a contract that is missing",
       args: ["package.json", "--contract", "no.json", "--to", "duckdb:a.db"],
-      code: 1,
-      error: "FILE_MISSING",
+      code: 2,
+      error: "USAGE",
     },
   ];
   test.each(cases)("$title", async ({ args, code, error }) => {

@@ -245,6 +245,24 @@ describe("millrace load for people", () => {
     const { code } = await load("file:out?format=csv", "--mode", "append", "--table", "hired");
     expect(code).toBe(0);
     expect(await countOf("file:out?format=csv", "hired")).toBe(1929);
+    const kept = await place.millrace(
+      ...["query", "file:out", "--json"],
+      `select l.source, l.read, l.started_at <= l.committed_at as ordered, c.epoch, c.position ->> 'row' as "row",
+         (select count(*) from millrace_reject where not truncated and reasons is not null) as rejects,
+         (select decode(bytes) from millrace_reject where line = 29) as bytes
+       from millrace_ledger l join millrace_checkpoint c using (pipeline, lane)`,
+    );
+    expect(JSON.parse(kept.stdout)).toEqual([
+      {
+        source: "hired.csv",
+        read: 1999,
+        ordered: true,
+        epoch: 1,
+        row: "1999",
+        rejects: 70,
+        bytes: expect.stringMatching(/^29,/),
+      },
+    ]);
   });
 });
 

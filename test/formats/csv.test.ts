@@ -214,7 +214,9 @@ describe("the layout of a file", () => {
     expect(error.code).toBe(code);
     expect(`${error.message}${code === "HEADER_MISMATCH" ? error.remedy : ""}`).toMatch(message);
   });
+});
 
+describe("the layout of a file without contract", () => {
   it.each([
     ["names over numbers", "id,name\n1,a\n2,b\n", ["id", "name"], 8],
     ["nothing but data", "1,a\n2,b\n", ["column0", "column1"], 0],
@@ -223,7 +225,7 @@ describe("the layout of a file", () => {
     ["texts that come again", "a,b\nc,d\na,f\n", ["column0", "column1"], 0],
     ["a list of words", "a\nb\nc\n", ["column0"], 0],
     ["names that repeat, made unique", "id,x,X,\n1,a,b,c\n", ["id", "x", "X_2", "column3"], 8],
-  ])("of a file without contract: %s", (_, content, columns, byte) => {
+  ])("of %s", (_, content, columns, byte) => {
     const options: FormatOptions = content.startsWith("id,x") ? { header: true } : {};
     expect(
       csvLayout({ head: Buffer.from(content), whole: true, headByte: 0 }, options, undefined, "f.csv"),

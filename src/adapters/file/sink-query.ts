@@ -4,6 +4,7 @@ import { lineageColumn } from "../../core/lineage.ts";
 import type { EngineConnection, EngineHost, EngineParameter, EngineRow } from "../../ports/engine.ts";
 import type { Catalog } from "./catalog.ts";
 import { engineTypeOf } from "./sink-column.ts";
+import { copyKeptTables } from "./sink-kept.ts";
 import { type FileTable, hasLineage, listParts, listTables, readTable } from "./sink-table.ts";
 import { tableSql } from "./sink-view.ts";
 
@@ -19,11 +20,14 @@ export class FileQuery {
     this.#engine = engine;
   }
 
-  /** Every table is a view. What is not a query cannot stand where a table can, so nothing is written. */
+  /** Every table is a view, and what Millrace keeps is copied where the query names it. What is not a query cannot stand where a table can, so nothing is written. */
   async *query(sql: string): AsyncIterable<readonly EngineRow[]> {
     const connection = await this.#engine.connect();
     try {
-      for (const table of listTables(this.#catalog)) {
+      const tables = listTables(this.#catalog);
+      const own = tables.map(({ name }) => name.toLowerCase());
+      await copyKeptTables(connection, this.#catalog, sql, own);
+      for (const table of tables) {
         const rows = tableSql(this.#root, table, listParts(this.#catalog, table.name));
         await connection.run(`create or replace temp view ${quoteIdentifier(table.name)} as ${rows}`);
       }
