@@ -130,7 +130,11 @@ describe("a file that another process has", () => {
     const reader = scene.make();
     await reader.open("read");
     expect(await start("query", scene.file).line("read")).toBe("1");
-    expect(await start("open", scene.file).line("opened")).toBe("");
+    const writer = start("open", scene.file);
+    const ended = once(writer.child, "exit");
+    expect(await writer.line("opened")).toBe("");
+    // It still has the file when it says so.
+    await ended;
     expect((await reader.records.ledger({ limit: 10 })).length).toBe(1);
     const { line } = start("hold", scene.file);
     await line("held");
