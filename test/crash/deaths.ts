@@ -32,8 +32,16 @@ export interface Death {
   readonly signal: "SIGKILL" | "SIGSTOP";
 }
 
-/** Moments that come once in a life, or twice in one that goes on after them; the others come with every batch. */
-const once: ReadonlySet<Moment> = new Set([
+/** How often moments come in the life of a loader. */
+export interface Life {
+  /** Batches within which it is to die. */
+  readonly batches: number;
+  /** All of them are one transaction. */
+  readonly whole: boolean;
+  readonly lanes: number;
+}
+
+const onceInLife: ReadonlySet<Moment> = new Set([
   "duringOpen",
   "afterOpen",
   "duringPrepare",
@@ -41,14 +49,17 @@ const once: ReadonlySet<Moment> = new Set([
   "beforeSettle",
   "afterSettle",
 ]);
-
-/** Moments that come once in a load that is one transaction as a whole. */
 const onceInUnit: ReadonlySet<Moment> = new Set(["beforeBegin", "afterBegin", "duringCommit", "afterCommit"]);
+const onceInLane: ReadonlySet<Moment> = new Set(["beforeClaim", "duringClaim", "afterClaim"]);
 
-/** A death at `moment`, within the first `batches` batches of the process's life. `whole`: they are one transaction. */
-export function deathAt(moment: Moment, batches: number, whole: boolean, random: (below: number) => number): Death {
-  const isOnce = once.has(moment) || (whole && onceInUnit.has(moment));
+/** A death at `moment`, at a time that comes for sure unless the file ends before. */
+export function deathAt(moment: Moment, life: Life, random: (below: number) => number): Death {
   // Turns of the event loop pass in microseconds while a thread works: most deaths early, some late.
   const turns = Math.floor(2 ** random(11)) - 1;
-  return { moment, nth: isOnce ? 1 : 1 + random(batches), turns, signal: "SIGKILL" };
+  return { moment, nth: 1 + random(timesOf(moment, life)), turns, signal: "SIGKILL" };
+}
+
+function timesOf(moment: Moment, { batches, whole, lanes }: Life): number {
+  if (onceInLife.has(moment) || (whole && onceInUnit.has(moment))) return 1;
+  return onceInLane.has(moment) ? lanes : batches;
 }

@@ -45,14 +45,24 @@ export interface Series {
 const recordsPerFile = 40_000;
 const batchBytes = 64 * 1024;
 
+/** What has happened in a series so far. */
+interface Toll {
+  died: number;
+  /** Lives begun with a death in mind; each has the next blow of the series. */
+  tries: number;
+}
+
 /** Loads file after file, its loaders killed again and again, until `kills` have died; then every record is counted. */
 export async function survive(series: Series): Promise<void> {
   const random = chance(seed + series.kills);
   const files: { readonly plan: LoaderPlan; readonly file: Synthetic }[] = [];
-  for (let died = 0; died < series.kills; ) {
+  const toll: Toll = { died: 0, tries: 0 };
+  while (toll.died < series.kills) {
+    // A moment that never comes, because the product has changed, would otherwise go unnoticed.
+    expect(toll.tries).toBeLessThan(2 * series.kills + 20);
     const next = newFile(series, files.length);
     files.push(next);
-    died += await killUntilLoaded(next.plan, series, died, random);
+    await killUntilLoaded(next.plan, series, toll, random);
     // The last file may have been given up half-way for want of kills: it is finished without.
     summaryOf(await startLoader(next.plan).ended);
   }
@@ -69,28 +79,28 @@ function newFile({ place, folder, manner }: Series, index: number): { plan: Load
   return { file, plan: { from, to: place.url, contract, mode, parallel: lanes, atomic: whole, batchBytes } };
 }
 
-/** Resolves with the number of processes that were killed, when one has come to its end or no more are to be killed. */
+/** Resolves when a process has come to its end in spite of all, or no more are to be killed. */
 async function killUntilLoaded(
   plan: LoaderPlan,
   { blows, kills, manner }: Series,
-  before: number,
+  toll: Toll,
   random: (below: number) => number,
-): Promise<number> {
+): Promise<void> {
   // An atomic load begins anew each time; any other is to get forward by about a batch a life.
-  const batches = manner.atomic ? 12 : 2;
-  let died = 0;
-  for (let tries = before; before + died < kills; tries += 1) {
-    const blow = blows[tries % blows.length] ?? "byParent";
+  const life = { batches: manner.atomic ? 12 : 2, whole: manner.atomic, lanes: manner.parallel };
+  while (toll.died < kills) {
+    const blow = blows[toll.tries % blows.length] ?? "byParent";
+    toll.tries += 1;
+    // A whole file's batches are told when it is committed: before that there are only the first few events.
     const ending = await (blow === "byParent"
-      ? killedFromOutside(plan, 2 + random(batches * 2))
-      : startLoader({ ...plan, death: deathAt(blow, batches, manner.atomic, random) }).ended);
+      ? killedFromOutside(plan, manner.atomic ? 3 : 2 + random(4))
+      : startLoader({ ...plan, death: deathAt(blow, life, random) }).ended);
     if (ending.signal !== "SIGKILL") {
       summaryOf(ending);
-      return died;
+      return;
     }
-    died += 1;
+    toll.died += 1;
   }
-  return died;
 }
 
 async function killedFromOutside(plan: LoaderPlan, afterEvents: number): Promise<Ending> {
