@@ -39,7 +39,7 @@ export function budgetOf(memoryBytes: number, wanted: number): Budget {
   const free = Math.max(0, memoryBytes - fixedBytes);
   const most = Math.floor((free - limit.engineBytesMin) / (limit.batchBytesMin * batchesPerLane));
   const lanes = Math.max(1, Math.min(wanted, most));
-  const fitting = Math.floor(free / 2 / lanes / batchesPerLane);
+  const fitting = Math.floor(Math.min(free / 2, free - limit.engineBytesMin) / lanes / batchesPerLane);
   const batchBytes = Math.max(limit.batchBytesMin, Math.min(limit.batchBytes, fitting));
   const engineBytes = Math.max(limit.engineBytesMin, free - batchBytes * lanes * batchesPerLane);
   return { batchBytes, engineBytes, threads: threadsFor(lanes), lanes };
