@@ -2,6 +2,7 @@ import { glob, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { MillraceError } from "../core/error.ts";
 import { isPipeline, type Pipeline } from "../core/pipeline.ts";
+import { bytesOf } from "../core/setting.ts";
 import { importModule, loadPipelines } from "./modules.ts";
 
 /** What `millrace.config.ts` says. Everything has a default; options of the command line win. */
@@ -12,21 +13,26 @@ export interface Config {
   readonly memory?: string | number;
   /** Schema of the tables that Millrace keeps in a database. */
   readonly stateSchema?: string;
+  /** Settings of applications and of the server, by group: `hr: { to: "postgres://…" }`, `http: { port: 8080 }`. */
+  readonly [group: string]: unknown;
 }
+
+type GroupSettings = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 /** Types the configuration: `export default config({ … })`. */
 export function config(settings: Config): Config {
   return settings;
 }
 
-export interface LoadedConfig extends Config {
+export interface LoadedConfig extends Pick<Config, "pipelines" | "memory" | "stateSchema"> {
+  readonly settings?: GroupSettings;
   /** The configuration file, or undefined when there is none and defaults hold. */
   readonly file: string | undefined;
   readonly folder: string;
 }
 
 const names = ["millrace.config.ts", "millrace.config.mts", "millrace.config.js", "millrace.config.mjs"];
-const fields: readonly (keyof Config)[] = ["pipelines", "memory", "stateSchema"];
+const fields = ["pipelines", "memory", "stateSchema"] as const;
 
 /** Finds and loads the configuration: `path`, else a `millrace.config.*` in `folder`. */
 export async function loadConfig(folder: string, path?: string): Promise<LoadedConfig> {
@@ -44,14 +50,18 @@ async function findConfig(folder: string): Promise<string | undefined> {
   return undefined;
 }
 
-function parseConfig(value: unknown, file: string): Config {
+function parseConfig(value: unknown, file: string): Omit<LoadedConfig, "file" | "folder"> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw mistake(file, "it has no default export of settings");
   }
-  const unknown = Object.keys(value).find((name) => !fields.includes(name as keyof Config));
-  if (unknown !== undefined)
-    throw mistake(file, `it has the unknown setting "${unknown}"; settings are ${fields.join(", ")}`);
-  const { pipelines, memory, stateSchema } = value as Record<keyof Config, unknown>;
+  const { pipelines, memory, stateSchema, ...groups } = value as Record<string, unknown>;
+  const unknown = Object.keys(groups).find((name) => !isGroup(groups[name]));
+  if (unknown !== undefined) {
+    throw mistake(
+      file,
+      `it has the unknown setting "${unknown}"; settings are ${fields.join(", ")}, and groups such as http: { … }`,
+    );
+  }
   const isEntry = (entry: unknown): boolean => typeof entry === "string" || isPipeline(entry);
   if (pipelines !== undefined && !(Array.isArray(pipelines) && pipelines.every(isEntry))) {
     throw mistake(file, '"pipelines" is not a list of pipelines and globs');
@@ -60,7 +70,12 @@ function parseConfig(value: unknown, file: string): Config {
     throw mistake(file, '"memory" is neither a number of bytes nor text such as "512MB"');
   }
   if (stateSchema !== undefined && typeof stateSchema !== "string") throw mistake(file, '"stateSchema" is not text');
-  return value;
+  const settings = groups as GroupSettings;
+  return { ...(value as Pick<LoadedConfig, (typeof fields)[number]>), settings };
+}
+
+function isGroup(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isPipeline(value);
 }
 
 /**
@@ -104,17 +119,11 @@ function mistake(file: string, what: string): MillraceError {
   });
 }
 
-const units: Readonly<Record<string, number>> = { "": 1, B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 };
-
 /** Bytes of `"512MB"`, `"2GB"`, `"1000000"` or a number; 1 MB is 2^20 bytes. */
 export function parseBytes(value: string | number): number {
-  if (typeof value === "number") return value;
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([KMG]?)i?(B?)\s*$/i.exec(value);
-  const unit = match === null ? undefined : units[`${match[2]?.toUpperCase() ?? ""}${match[2] === "" ? "" : "B"}`];
-  if (match === null || unit === undefined) {
-    throw new MillraceError("USAGE", `${JSON.stringify(value)} is not an amount of memory`, {
-      remedy: "Write it as 512MB or 2GB.",
-    });
-  }
-  return Math.floor(Number(match[1]) * unit);
+  const bytes = typeof value === "number" ? value : bytesOf(value);
+  if (bytes !== undefined) return bytes;
+  throw new MillraceError("USAGE", `${JSON.stringify(value)} is not an amount of memory`, {
+    remedy: "Write it as 512MB or 2GB.",
+  });
 }
