@@ -1,2 +1,4 @@
 export type { Expectation, SinkHarness, SinkPlace, TestApi, TestRegistrar } from "./harness.ts";
 export { sinkBehaviourNames, sinkConformance } from "./sink.ts";
+export { storeBehaviourNames, storeConformance, type StoreHarness, type StorePlace } from "./store.ts";
+export { archiveBehaviourNames, archiveConformance, type ArchiveHarness, type ArchivePlace } from "./archive.ts";

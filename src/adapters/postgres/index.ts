@@ -1,1 +1,2 @@
 export { postgresSink } from "./sink.ts";
+export { postgresStore } from "./store.ts";
