@@ -92,6 +92,7 @@ async function listsLedger(scene: SinkScene): Promise<void> {
   scene.expect(await found({ pipeline: "p" })).toEqual([1, 0]);
   scene.expect(await found({ run: "run-2" })).toEqual([2, 1]);
   scene.expect(await found({ source: "run-2.csv", pipeline: "p" })).toEqual([1]);
+  scene.expect([await found({ table: "t" }), await found({ table: "another" })]).toEqual([[2, 1, 0], []]);
   scene.expect(await found({ batch: numbers[0] ?? -1n })).toEqual([0]);
 }
 
@@ -251,6 +252,13 @@ async function readsByQuery(scene: SinkScene): Promise<void> {
     names.push(...rows.map((row) => row["name"]));
   }
   scene.expect(names).toEqual(["message 2"]);
+  const asked: unknown[] = [];
+  const hostile = "x'; drop table queried; --";
+  for (const name of ["message 1", hostile]) {
+    const sql = "select id from queried where name = cast($1 as varchar(99)) and id < cast($2 as integer)";
+    for await (const rows of scene.sink.query(sql, [name, 2])) asked.push(...rows.map((row) => row["id"]));
+  }
+  scene.expect(asked).toEqual([1]);
   const failing = scene.sink.query("select nothing from nowhere")[Symbol.asyncIterator]();
   const error = await errorOf(failing.next());
   const explained = await codeOf(Promise.reject(scene.sink.explain(error)));

@@ -4,7 +4,7 @@ import type { LedgerEntry } from "../core/ledger.ts";
 import type { Mode } from "../core/pipeline.ts";
 import type { Reason, Reject, StoredReject } from "../core/reject.ts";
 import type { FailureKind } from "../core/retry.ts";
-import type { EngineRow } from "./engine.ts";
+import type { EngineParameter, EngineRow } from "./engine.ts";
 import type { Rows, SinkColumn } from "./rows.ts";
 
 /**
@@ -154,6 +154,7 @@ export interface LedgerFilter {
   readonly batch?: bigint;
   readonly source?: string;
   readonly run?: string;
+  readonly table?: string;
   /** Newest first. */
   readonly limit: number;
 }
@@ -231,8 +232,16 @@ export interface Sink {
    */
   begin(target: Target, options?: { readonly replace?: boolean }): Promise<Unit>;
   readonly records: SinkRecords;
-  /** Reads with SQL in the place's own dialect; refuses to write where the place can tell. */
-  query(sql: string): AsyncIterable<readonly EngineRow[]>;
+  /**
+   * Reads with SQL in the place's own dialect; refuses to write where the place can tell. Parameters are the statement's
+   * `$1`, `$2`, …; one statement is one consistent look at the place, however long it is read.
+   */
+  query(sql: string, parameters?: readonly EngineParameter[]): AsyncIterable<readonly EngineRow[]>;
+  /**
+   * Lets other processes of this user on this machine work with the place through this one, until it closes. For places
+   * that one process at a time can hold, called by services, which hold them for long. Absent where it is not needed.
+   */
+  share?(): Promise<void>;
   classify(error: unknown): FailureKind;
   /** The client's own error as one with a code, without secrets. */
   explain(error: unknown): Error;

@@ -57,8 +57,7 @@ function unknown(name: string, sink: Sink, why: string): MillraceError {
 
 /** The contract that the newest batch of a table was made by; undefined when none is known. */
 export async function keptContract(sink: Sink, table: string): Promise<Contract | undefined> {
-  const entries = await sink.records.ledger({ limit: 1000 });
-  const entry = entries.find((one) => one.table === table);
+  const [entry] = await sink.records.ledger({ table, limit: 1 });
   const definition = entry === undefined ? undefined : await sink.records.definition(entry.pipeline, entry.version);
   return definition === undefined ? undefined : contractFromJson(definition["contract"], `the definition of ${table}`);
 }

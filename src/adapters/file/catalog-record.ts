@@ -78,12 +78,13 @@ export function listLedger(catalog: Catalog, filter: LedgerFilter): LedgerEntry[
   const rows = catalog.all(
     `select * from millrace_ledger
      where (?1 is null or pipeline = ?1) and (?2 is null or batch = ?2) and (?3 is null or source = ?3)
-       and (?4 is null or run = ?4)
-     order by batch desc limit ?5`,
+       and (?4 is null or run = ?4) and (?5 is null or table_name = ?5)
+     order by batch desc limit ?6`,
     filter.pipeline ?? null,
     filter.batch ?? null,
     filter.source ?? null,
     filter.run ?? null,
+    filter.table ?? null,
     filter.limit,
   );
   return rows.map(ledgerEntryOf);

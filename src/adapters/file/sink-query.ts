@@ -21,7 +21,7 @@ export class FileQuery {
   }
 
   /** Every table is a view, and what Millrace keeps is copied where the query names it. What is not a query cannot stand where a table can, so nothing is written. */
-  async *query(sql: string): AsyncIterable<readonly EngineRow[]> {
+  async *query(sql: string, parameters: readonly EngineParameter[]): AsyncIterable<readonly EngineRow[]> {
     const connection = await this.#engine.connect();
     try {
       const tables = listTables(this.#catalog);
@@ -31,7 +31,7 @@ export class FileQuery {
         const rows = tableSql(this.#root, table, listParts(this.#catalog, table.name));
         await connection.run(`create or replace temp view ${quoteIdentifier(table.name)} as ${rows}`);
       }
-      yield* connection.stream(`select * from (${sql.replace(/;\s*$/, "")}\n)`);
+      yield* connection.stream(`select * from (${sql.replace(/;\s*$/, "")}\n)`, parameters);
     } finally {
       connection.close();
     }

@@ -7,7 +7,7 @@ import { limit } from "../../core/limit.ts";
 import type { Place } from "../../core/place.ts";
 import type { FailureKind } from "../../core/retry.ts";
 import type { AdapterContext, SinkFactory } from "../../ports/adapter.ts";
-import type { EngineRow } from "../../ports/engine.ts";
+import type { EngineParameter, EngineRow } from "../../ports/engine.ts";
 import type { PreparedTarget, Sink, SinkFacts, SinkRecords, Target, Unit } from "../../ports/sink.ts";
 import { Catalog } from "./catalog.ts";
 import {
@@ -161,9 +161,9 @@ class FileSink implements Sink {
   }
 
   /** Opens the folder to read, where that was not done before. */
-  async *query(sql: string): AsyncIterable<readonly EngineRow[]> {
+  async *query(sql: string, parameters: readonly EngineParameter[] = []): AsyncIterable<readonly EngineRow[]> {
     if (this.#folder === undefined) await this.open("read");
-    yield* this.#open.query.query(sql);
+    yield* this.#open.query.query(sql, parameters);
   }
 
   classify(error: unknown): FailureKind {

@@ -1,6 +1,6 @@
 import type { PoolClient, QueryArrayConfig } from "pg";
 import { MillraceError } from "../../core/error.ts";
-import type { EngineRow, EngineValue } from "../../ports/engine.ts";
+import type { EngineParameter, EngineRow, EngineValue } from "../../ports/engine.ts";
 import { ask, type Connections } from "./client.ts";
 import { stateOf, withPurpose } from "./errors.ts";
 
@@ -11,13 +11,17 @@ const purpose = "running the query";
 const selecting = /^(?:\s|--[^\n]*(?:\n|$)|\/\*[^]*?\*\/|\()*(?:select|values|with|table)\b/i;
 
 /** Rows of one statement, in pieces, from a transaction that cannot write. What is not a SELECT comes in one piece. */
-export async function* queryRows(connections: Connections, sql: string): AsyncGenerator<readonly EngineRow[]> {
+export async function* queryRows(
+  connections: Connections,
+  sql: string,
+  parameters: readonly EngineParameter[] = [],
+): AsyncGenerator<readonly EngineRow[]> {
   const client = await connections.connect();
   let done = false;
   try {
     await ask(client, purpose, "begin read only");
-    if (selecting.test(sql)) yield* fetchRows(client, sql);
-    else yield await answerOf(client, sql);
+    if (selecting.test(sql)) yield* fetchRows(client, sql, parameters);
+    else yield await answerOf(client, sql, parameters);
     await ask(client, purpose, "rollback");
     done = true;
   } catch (error) {
@@ -28,8 +32,12 @@ export async function* queryRows(connections: Connections, sql: string): AsyncGe
   }
 }
 
-async function* fetchRows(client: PoolClient, sql: string): AsyncGenerator<readonly EngineRow[]> {
-  await answerOf(client, `declare millrace_query no scroll cursor for ${sql}`);
+async function* fetchRows(
+  client: PoolClient,
+  sql: string,
+  parameters: readonly EngineParameter[],
+): AsyncGenerator<readonly EngineRow[]> {
+  await answerOf(client, `declare millrace_query no scroll cursor for ${sql}`, parameters);
   for (;;) {
     const rows = await answerOf(client, `fetch ${rowsPerFetch} from millrace_query`);
     if (rows.length > 0) yield rows;
@@ -38,8 +46,13 @@ async function* fetchRows(client: PoolClient, sql: string): AsyncGenerator<reado
 }
 
 /** The extended protocol takes one statement only: none can follow behind a semicolon. */
-async function answerOf(client: PoolClient, text: string): Promise<EngineRow[]> {
-  const query: QueryArrayConfig & { queryMode: string } = { text, rowMode: "array", queryMode: "extended" };
+async function answerOf(
+  client: PoolClient,
+  text: string,
+  parameters: readonly EngineParameter[] = [],
+): Promise<EngineRow[]> {
+  const values = [...parameters];
+  const query: QueryArrayConfig & { queryMode: string } = { text, values, rowMode: "array", queryMode: "extended" };
   try {
     const { fields, rows } = await client.query<EngineValue[]>(query);
     const names = distinctNames(fields.map((field) => field.name));

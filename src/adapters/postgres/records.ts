@@ -71,9 +71,9 @@ async function findLedger({ connections, names }: RecordPlace, filter: LedgerFil
   end_position as end, started_at as "startedAt", committed_at as "committedAt", read, loaded, merged, filtered, rejected
 from ${names.ledger}
 where ($1::text is null or pipeline = $1) and ($2::int8 is null or batch = $2) and ($3::text is null or source = $3)
-  and ($4::text is null or run = $4) order by batch desc limit $5`;
-  const { pipeline = null, batch = null, source = null, run = null } = filter;
-  const values = [pipeline, batch, source, run, filter.limit];
+  and ($4::text is null or run = $4) and ($5::text is null or table_name = $5) order by batch desc limit $6`;
+  const { pipeline = null, batch = null, source = null, run = null, table = null } = filter;
+  const values = [pipeline, batch, source, run, table, filter.limit];
   return [...(await connections.ask<LedgerEntry>("reading the ledger", { text, values })).rows];
 }
 

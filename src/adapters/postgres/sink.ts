@@ -7,6 +7,7 @@ import { lineageColumn } from "../../core/lineage.ts";
 import type { SinkOptions } from "../../core/pipeline.ts";
 import type { Place } from "../../core/place.ts";
 import type { AdapterContext, SinkFactory } from "../../ports/adapter.ts";
+import type { EngineParameter } from "../../ports/engine.ts";
 import type { PreparedTarget, Sink, SinkFacts, Target, Unit } from "../../ports/sink.ts";
 import { type Address, readAddress } from "./address.ts";
 import { describeTable, type TableInfo } from "./catalog.ts";
@@ -161,8 +162,8 @@ values ($1, $2, 0, $3, $4) on conflict (pipeline, lane) do nothing`;
     return unit;
   }
 
-  query(sql: string) {
-    return queryRows(this.#connections, sql);
+  query(sql: string, parameters: readonly EngineParameter[] = []) {
+    return queryRows(this.#connections, sql, parameters);
   }
 
   classify(error: unknown) {

@@ -92,6 +92,7 @@ export function stateDdl(names: StateNames): readonly string[] {
   committed_at timestamptz not null default clock_timestamp(),
   constraint millrace_ledger_balances check (read = loaded + merged + filtered + rejected)
 )`,
+    `create index if not exists millrace_ledger_table on ${names.ledger} (table_name, batch)`,
     `create table if not exists ${names.seen} (
   pipeline text not null,
   id text not null,
