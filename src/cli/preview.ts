@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Contract } from "../core/contract.ts";
 import { contractToJson } from "../core/contract-json.ts";
 import { MillraceError } from "../core/error.ts";
+import { jsonValue } from "../core/json-value.ts";
 import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import { loadPipeline } from "../runtime/load.ts";
@@ -16,7 +17,7 @@ import { type LoadFlags, loadRequest } from "./load.ts";
 import { chooseProject, isModulePath } from "./pipelines.ts";
 import { rejectJson, rejectLines } from "./reject-lines.ts";
 import { stderr, stdout } from "./screen.ts";
-import { jsonValue, safeText } from "./shown.ts";
+import { safeText } from "./shown.ts";
 
 interface PreviewFlags extends LoadFlags {
   readonly rows: number;

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { jsonValue } from "../core/json-value.ts";
 import { limit } from "../core/limit.ts";
 import type { EngineRow } from "../ports/engine.ts";
 import { Session } from "../runtime/session.ts";
@@ -6,7 +7,6 @@ import { countText } from "./figures.ts";
 import { wholeNumber } from "./flags.ts";
 import { rowLines } from "./grid.ts";
 import { stderr, stdout } from "./screen.ts";
-import { jsonValue } from "./shown.ts";
 
 interface QueryFlags {
   readonly rows: number;

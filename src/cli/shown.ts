@@ -1,3 +1,4 @@
+import { jsonValue } from "../core/json-value.ts";
 import type { EngineValue } from "../ports/engine.ts";
 
 /** Control characters, and those that turn the direction of writing: they could make a terminal show what is not there. */
@@ -49,20 +50,4 @@ export function valueText(value: EngineValue): string {
     return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("hex")}`;
   if (typeof value === "object") return safeText(JSON.stringify(jsonValue(value)));
   return String(value);
-}
-
-/**
- * A value of a row as JSON: whole numbers beyond 2^53 as text, as no reader of JSON would keep them; decimals, dates and
- * timestamps are text already; bytes in base64.
- */
-export function jsonValue(value: EngineValue): unknown {
-  if (typeof value === "bigint") {
-    return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : String(value);
-  }
-  if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
-  if (value === null || typeof value !== "object") return value;
-  if (value instanceof Uint8Array)
-    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
-  if (Array.isArray(value)) return (value as readonly EngineValue[]).map(jsonValue);
-  return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, jsonValue(entry)]));
 }

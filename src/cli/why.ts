@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { keyColumns } from "../core/contract.ts";
 import { MillraceError } from "../core/error.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { jsonValue } from "../core/json-value.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { Sink } from "../ports/sink.ts";
 import { keptContract } from "../runtime/kept-pipeline.ts";
@@ -12,7 +13,7 @@ import { addToFlag, needed } from "./flags.ts";
 import { rowLines } from "./grid.ts";
 import { reasonText, recordText, rejectJson } from "./reject-lines.ts";
 import { stderr, stdout } from "./screen.ts";
-import { jsonValue, safeText } from "./shown.ts";
+import { safeText } from "./shown.ts";
 
 interface WhyFlags {
   readonly to?: string;

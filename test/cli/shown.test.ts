@@ -4,7 +4,8 @@ import { gridLines } from "../../src/cli/grid.ts";
 import { withoutSecret } from "../../src/cli/invocation.ts";
 import { markedRecord } from "../../src/cli/marked-record.ts";
 import { csvCell } from "../../src/cli/rejects-export.ts";
-import { clip, jsonValue, safeText, textWidth, valueText } from "../../src/cli/shown.ts";
+import { jsonValue } from "../../src/core/json-value.ts";
+import { clip, safeText, textWidth, valueText } from "../../src/cli/shown.ts";
 
 // oxlint-disable-next-line no-control-regex -- none of them may be there
 const control = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
