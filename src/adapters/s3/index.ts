@@ -1,0 +1,1 @@
+export { s3Archive } from "./archive.ts";
