@@ -42,12 +42,92 @@ export const limit = {
   firstConnectionMs: 15_000,
   /** A lane that another process took is taken back when its position has not moved for this long. */
   takeoverMs: 15_000,
+  /** A lane of a log that another process took, although it is assigned to this one, is claimed again after this. */
+  reclaimMs: 3_000,
   /** A hung zombie may keep a lane's row lock no longer than this. */
   lockMs: 30_000,
   idleInTransactionMs: 60_000,
   connectMs: 10_000,
   /** How often a followed folder is looked at. */
   pollMs: 1_000,
+  /** What is received over HTTP is held in memory up to this size, beyond it in a temporary file. */
+  spoolMemoryBytes: 256 * KiB,
+  /** Rejects that the answer to one upload holds; the sink keeps all. */
+  receiptRejects: 1_000,
+  /** How long the answer to an upload waits for a sink that is away; then the caller is told to come again. */
+  intakePatienceMs: 5_000,
+  /** Uploads that may wait for their turn. */
+  intakeWaiting: 2_000,
+  /** A pipeline of a service that failed is begun again after a pause that grows up to this. */
+  pipelinePauseMaxMs: 60_000,
+  /** Records of an insight at most. */
+  insightRows: 1_000_000,
+  /** A field of a form, a name or a password among them. */
+  formFieldBytes: 64 * KiB,
+  /** Values of a log that are handed over at once. */
+  logPieceBytes: MiB,
+  /** A batch of records of a log: at most so many, and how long the first of them waits for others. */
+  logBatchRows: 20_000,
+  logBatchBytes: 2 * MiB,
+  lingerMs: 200,
+  /** Largest value of a log. */
+  logValueBytes: 16 * MiB,
+  /** Small keyed data: see ports/store. */
+  storeKeyChars: 200,
+  storeValueBytes: MiB,
+  /** Processes that may work through one that holds a DuckDB file; what they say to each other, and how far ahead. */
+  sharedGuests: 64,
+  sharedFrameBytes: 64 * MiB,
+  sharedPieceBytes: 256 * KiB,
+  sharedPiecesAhead: 4,
+  /** Refused rows whose bytes are asked for at once. */
+  sharedRefusals: 1_000,
   /** Rows that `query` and `preview` print for people. */
   rowsShown: 20,
+  /** Insights: files of a folder, bytes of one, and what one may declare of each kind. */
+  insights: 1_000,
+  insightFileBytes: 64 * KiB,
+  insightDeclarations: 256,
+  /** Characters of a parameter's value. */
+  insightValueChars: 1_000,
+  /** Rows of an insight that are sorted outside of the database, and bytes of one answer. */
+  insightSortedRows: 50_000,
+  insightBytes: 16 * MiB,
+  /** Answers kept to be given again, and their bytes in all. */
+  insightCacheEntries: 1_000,
+  insightCacheBytes: 32 * MiB,
+  /** A kept answer is computed anew after this, as rows may change without Millrace. */
+  insightAgeMs: 60_000,
+  /** How often the ledger is asked at most whether tables have changed; what it said holds for twice as long. */
+  insightVersionMs: 100,
+  /** Newest batches of a table that make its version: lanes commit out of order, a lower batch behind a higher one. */
+  insightVersionBatches: 64,
+  /** Queries of insights that run at the same time, and that wait for one to end. */
+  insightQueries: 4,
+  insightQueriesWaiting: 256,
+  /** Kafka: records that wait to be confirmed, in bytes; appends beyond them wait, and beyond the second are refused. */
+  kafkaQueueBytes: 32 * MiB,
+  kafkaWaitingBytes: 64 * MiB,
+  /** A batch of one partition is sent when it has these bytes, or when it has lingered; a request holds several. */
+  kafkaBatchBytes: 512 * KiB,
+  kafkaRequestBytes: 8 * MiB,
+  /** Fetched ahead of what readers take, over all lanes of a log; and what the records of one batch may expand to. */
+  kafkaFetchBytes: 16 * MiB,
+  kafkaExpandedBytes: 256 * MiB,
+  /** How long a fetch waits at the end of its lanes. */
+  kafkaFetchMs: 500,
+  /** When an append that no broker confirms is given up; and how long a read outlives that no broker answers. */
+  kafkaAppendMs: 30_000,
+  kafkaPatienceMs: 30_000,
+  /** One request to a broker that runs and does not answer. */
+  kafkaRequestMs: 15_000,
+  /** A member of a group that is not heard of for this long loses its lanes; how often it says that it is there. */
+  kafkaSessionMs: 10_000,
+  kafkaHeartbeatMs: 1_000,
+  /** How often it is looked at whether a topic has more partitions, or was made anew. */
+  kafkaTopicMs: 5_000,
+  /** A topic that is not found for this long is gone. */
+  kafkaMissingMs: 3_000,
+  /** How often settled offsets are told to Kafka at most. */
+  kafkaSettleMs: 5_000,
 } as const;

@@ -12,6 +12,11 @@ export interface Lane {
   readonly initial: Position;
   /** Bytes in the lane, where known: for progress. */
   readonly sizeBytes?: number;
+  /**
+   * Of a lane without end, which a group of processes shares: it is read beside all others until this aborts, which says
+   * that it is not this process's any more. When another process takes it meanwhile, it is claimed again after a while.
+   */
+  readonly until?: AbortSignal;
 }
 
 /** What the sink knows of earlier lanes. */
@@ -77,6 +82,8 @@ export interface RawBatch {
   at(index: number): RecordAt;
   /** How to read a reject's bytes again. */
   readonly format: JsonObject;
+  /** When each record was appended to its log, in ms since 1970, where the source knows. */
+  readonly timesMs?: Float64Array;
   /** One a record, where the source has no position. */
   readonly messageIds?: readonly string[];
 }
@@ -85,6 +92,8 @@ export interface RawBatch {
 export interface LaneReader {
   /** The next batch, or undefined at the end of the lane. Batches are cut at record boundaries. */
   next(): Promise<RawBatch | undefined>;
+  /** Called when everything before `position` is committed, batch by batch; perhaps again after a crash. */
+  settle?(position: Position): Promise<void>;
   close(): Promise<void>;
 }
 

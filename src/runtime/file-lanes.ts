@@ -39,6 +39,12 @@ export function sourceOfFiles(files: Files, options: FileSourceOptions): Source 
 
 const archiveFolder = "done";
 
+/** What may be wrong with one file of a folder that is followed. */
+const aboutOneFile: ReadonlySet<string> = new Set([
+  ...["FILE_NOT_A_FILE", "FILE_UNREADABLE", "FILE_CHANGED", "FILE_FORMAT", "FILE_TRUNCATED", "FILE_EXPANDS"],
+  ...["HEADER_MISMATCH", "COLUMNS_MISMATCH"],
+]);
+
 class FileSource implements Source {
   readonly shown: string;
   readonly #files: Files;
@@ -78,7 +84,8 @@ class FileSource implements Source {
     const { settle = "keep" } = this.#options.options;
     for (const entry of entries) {
       if (options.signal.aborted) return;
-      yield* this.#lanesOf(entry, known, settle !== "keep");
+      const lane = await this.#laneOf(entry, known, settle !== "keep");
+      if (lane !== undefined) yield lane;
     }
   }
 
@@ -136,7 +143,8 @@ class FileSource implements Source {
         seen.set(entry.path, entry.version);
         if (!isStable || read.get(entry.path) === entry.version) continue;
         read.set(entry.path, entry.version);
-        yield* this.#lanesOf(entry, known, true);
+        const lane = await this.#readableLane(entry, known);
+        if (lane !== undefined) yield lane;
         if (signal.aborted) return;
       }
       try {
@@ -154,24 +162,33 @@ class FileSource implements Source {
     return entries.filter(({ path }) => path.split(/[\\/]/).at(-2) !== archiveFolder);
   }
 
+  /** A file that cannot be read as it is keeps no other from being read: it is told, and looked at again when it changes. */
+  async #readableLane(entry: FileEntry, known: KnownLanes): Promise<Lane | undefined> {
+    try {
+      return await this.#laneOf(entry, known, true);
+    } catch (error) {
+      if (!(error instanceof MillraceError) || !aboutOneFile.has(error.code)) throw error;
+      this.#options.context.notice(`${entry.path} is left as it is: ${error.message}. ${error.remedy}`);
+      return undefined;
+    }
+  }
+
   /** `mayLeave`: other processes share the folder and settle what they have loaded. */
-  async *#lanesOf({ path }: FileEntry, known: KnownLanes, mayLeave: boolean): AsyncIterable<Lane> {
+  async #laneOf({ path }: FileEntry, known: KnownLanes, mayLeave: boolean): Promise<Lane | undefined> {
     const { again, fromStart = false } = this.#options;
     const prefixSizes = async (sizeBytes: number): Promise<number[]> => {
       if (again || fromStart) return [];
       return (await earlierLanes(path, sizeBytes, known)).map((earlier) => earlier.sizeBytes);
     };
     const inspected = await this.#inspectListed(path, prefixSizes, mayLeave);
-    if (inspected === undefined) return;
+    if (inspected === undefined) return undefined;
     this.#tellGuess(inspected);
     const { hash } = inspected.survey;
     const generation = await generationOf(hash, again, known);
     const lane = laneOf(inspected, generation);
-    if (await this.#isTwin(lane, known)) return;
+    if (await this.#isTwin(lane, known)) return undefined;
     const isKnown = generation > 1 || (await known.get(lane.id)) !== undefined;
-    yield isKnown || again || fromStart
-      ? this.#remember(lane, inspected)
-      : await this.#grownLane(lane, inspected, known);
+    return isKnown || again || fromStart ? this.#remember(lane, inspected) : this.#grownLane(lane, inspected, known);
   }
 
   async #inspectListed(

@@ -1,4 +1,5 @@
 import type { Claim } from "../core/checkpoint.ts";
+import { limit } from "../core/limit.ts";
 import type { Lane } from "../ports/source.ts";
 import type { RunEvent } from "./events.ts";
 import { claimUnlessDone, isFenced, type LaneCount, nothingCounted, untilOthersStop } from "./lane-claim.ts";
@@ -49,5 +50,28 @@ async function readClaimed(services: LaneServices, lane: Lane, claim: Claim, cou
   } catch (error) {
     if (isFenced(error)) return { isLost: true };
     throw error;
+  }
+}
+
+/**
+ * Reads a lane without end until it is not this process's any more. While it changes hands two processes may claim it,
+ * the later of which goes on; so when it was taken and still is this process's, it is claimed again after a while.
+ */
+export async function readEndless(services: LaneServices, lane: Lane, until: AbortSignal): Promise<void> {
+  const { stop, patience } = services;
+  const count = nothingCounted(lane);
+  while (!stop.aborted && !until.aborted) {
+    const outcome = await takeAndRead(services, lane, count);
+    if (!outcome.isLost || stop.aborted || until.aborted) return;
+    services.onEvent({ event: "notice", text: `${lane.source} was taken over by another process` });
+    await pauseUnless(patience, limit.reclaimMs, AbortSignal.any([stop, until]));
+  }
+}
+
+async function pauseUnless({ context }: LaneServices["patience"], ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await context.pause(ms, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
   }
 }

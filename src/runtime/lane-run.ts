@@ -3,6 +3,7 @@ import { MillraceError } from "../core/error.ts";
 import type { Counts } from "../core/ledger.ts";
 import { isBalanced } from "../core/ledger.ts";
 import { limit } from "../core/limit.ts";
+import type { Reject } from "../core/reject.ts";
 import type { BatchChecker, CheckedBatch } from "../engine/batch.ts";
 import type { SinkBatch, Unit, WriteResult } from "../ports/sink.ts";
 import type { Lane, LaneReader, RawBatch } from "../ports/source.ts";
@@ -38,7 +39,8 @@ export async function runLane(services: LaneServices, lane: Lane, claim: Claim, 
     const reader = await services.source.open(lane, claim.position, AbortSignal.any([services.stop, leaving.signal]));
     try {
       const next = (): Promise<Prepared | undefined> => prepare(preparing, reader, checker);
-      return await commitBatches(services, lane, claim, unit, next, leaving);
+      const settle = async (position: Position): Promise<void> => reader.settle?.(position);
+      return await commitBatches(services, lane, claim, { unit, next, settle, leaving });
     } finally {
       await reader.close();
     }
@@ -47,14 +49,23 @@ export async function runLane(services: LaneServices, lane: Lane, claim: Claim, 
   }
 }
 
+interface Committing {
+  /** That all batches are written to, where they are committed together. */
+  readonly unit: Unit | undefined;
+  next(): Promise<Prepared | undefined>;
+  settle(position: Position): Promise<void>;
+  /** Aborts when what is being prepared is of no use any more. */
+  readonly leaving: AbortController;
+}
+
 async function commitBatches(
   services: LaneServices,
   lane: Lane,
   claim: Claim,
-  unit: Unit | undefined,
-  next: () => Promise<Prepared | undefined>,
-  leaving: AbortController,
+  committing: Committing,
 ): Promise<boolean> {
+  const { unit, leaving } = committing;
+  const next = (): Promise<Prepared | undefined> => committing.next();
   let ahead: Promise<Prepared | undefined> | undefined = next();
   try {
     let held = claim;
@@ -64,6 +75,7 @@ async function commitBatches(
       ahead = services.stop.aborted ? undefined : next();
       ahead?.catch(() => undefined); // awaited in the next round: it must not count as unhandled meanwhile
       held = await commitBatch(services, lane, held, current, unit);
+      if (unit === undefined) await committing.settle(current.raw.end);
     }
     return false;
   } catch (error) {
@@ -116,7 +128,9 @@ export async function commitBatch(
       unit === undefined
         ? await commitAlone(services, lane, claim, prepared)
         : { claim, result: await unit.write(sinkBatch(services, lane, claim, prepared)) };
-    report(services, lane, prepared, written.result);
+    const counts = report(services, lane, prepared, written.result);
+    const { raw, checked } = prepared;
+    if (unit === undefined) await services.watch?.committed?.({ source: lane.source, counts, raw, rows: checked.rows });
     return written.claim;
   } finally {
     await prepared.checked.release();
@@ -139,7 +153,9 @@ async function commitAlone(services: SinkServices, lane: Lane, claim: Claim, pre
     return units.hold(async () => {
       const unit = await sink.begin(target);
       try {
-        result = await unit.write(sinkBatch(services, lane, held, prepared));
+        const written = await writeGathering(unit, sinkBatch(services, lane, held, prepared));
+        if (written.rejects.length > 0) await services.watch?.rejected?.(written.rejects, lane.source);
+        ({ result } = written);
         await unit.commit();
         return { claim: held, result };
       } finally {
@@ -147,6 +163,25 @@ async function commitAlone(services: SinkServices, lane: Lane, claim: Claim, pre
       }
     });
   });
+}
+
+/** Writes the batch and gathers all its rejects in record order, those of rows that the sink refused among them. */
+export async function writeGathering(
+  unit: Unit,
+  batch: SinkBatch,
+): Promise<{ readonly result: WriteResult; readonly rejects: readonly Reject[] }> {
+  // By record: a sink may ask for a reject more than once, while it looks for the rows at fault.
+  const refused = new Map<number, Reject>();
+  const result = await unit.write({
+    ...batch,
+    refuse: (row, reason) => {
+      const reject = batch.refuse(row, reason);
+      refused.set(reject.record, reject);
+      return reject;
+    },
+  });
+  if (refused.size === 0) return { result, rejects: batch.rejects };
+  return { result, rejects: [...batch.rejects, ...refused.values()].sort((a, b) => a.record - b.record) };
 }
 
 /**
@@ -160,12 +195,13 @@ async function reclaim(services: SinkServices, lane: Lane, held: Claim, raw: Raw
   return claim;
 }
 
-/** A source's positions of one lane differ in `row` unless they are the same, as no batch is empty. */
-function samePosition(a: Position, b: Position): boolean {
+/** Whether two positions of one lane are the same: they differ in `row` unless they are the same, as no batch is empty. */
+export function samePosition(a: Position, b: Position): boolean {
   return a.row === b.row;
 }
 
-function sinkBatch(services: SinkServices, lane: Lane, claim: Claim, prepared: Prepared): SinkBatch {
+/** The batch as the sink takes it. */
+export function sinkBatch(services: SinkServices, lane: Lane, claim: Claim, prepared: Prepared): SinkBatch {
   const { raw, checked, batch, startedAt, replays } = prepared;
   return {
     claim,
@@ -187,7 +223,7 @@ function sinkBatch(services: SinkServices, lane: Lane, claim: Claim, prepared: P
   };
 }
 
-function report(services: SinkServices, lane: Lane, prepared: Prepared, result: WriteResult): void {
+function report(services: SinkServices, lane: Lane, prepared: Prepared, result: WriteResult): Counts {
   const { raw, checked } = prepared;
   const counts: Counts = {
     read: raw.read,
@@ -201,6 +237,7 @@ function report(services: SinkServices, lane: Lane, prepared: Prepared, result: 
   services.onEvent({ event: "batch", source: lane.source, counts, sizeBytes: raw.sizeBytes });
   const shown = [...checked.rejects.slice(0, limit.rejectsShown), ...result.refused].slice(0, limit.rejectsShown);
   if (shown.length > 0) services.onEvent({ event: "rejects", source: lane.source, rejects: shown });
+  return counts;
 }
 
 function notBalanced(lane: Lane, counts: Counts): MillraceError {

@@ -1,10 +1,29 @@
+import type { Counts } from "../core/ledger.ts";
+import type { Reject } from "../core/reject.ts";
+import type { Rows } from "../ports/rows.ts";
 import type { BatchChecker } from "../engine/batch.ts";
 import type { Sink, Target } from "../ports/sink.ts";
-import type { KnownLanes, Source } from "../ports/source.ts";
+import type { KnownLanes, RawBatch, Source } from "../ports/source.ts";
 import type { OnEvent } from "./events.ts";
 import { type Patience, patiently } from "./patience.ts";
 import type { Slots } from "./slots.ts";
 import type { Tally } from "./tally.ts";
+
+/** A batch that is committed. */
+export interface CommittedBatch {
+  readonly source: string;
+  readonly counts: Counts;
+  readonly raw: RawBatch;
+  /** Valid until the watcher is done. */
+  readonly rows: Rows;
+}
+
+/** Who looks at batches beside the sink. The lane waits for it; what it throws ends the run. */
+export interface BatchWatch {
+  /** All rejects of a batch that is about to be committed; once more when the commit has to be done again. */
+  rejected?(rejects: readonly Reject[], source: string): Promise<void>;
+  committed?(batch: CommittedBatch): Promise<void>;
+}
 
 /** What all batches of a run share on their way into the sink. */
 export interface SinkServices {
@@ -16,6 +35,7 @@ export interface SinkServices {
   readonly onEvent: OnEvent;
   /** Units that may be open at once: `SinkFacts.unitsMax`. */
   readonly units: Slots;
+  readonly watch?: BatchWatch;
   openChecker(): Promise<BatchChecker>;
 }
 

@@ -93,7 +93,7 @@ export function withKey(contract: Contract, key: readonly string[] | undefined):
  */
 export async function inferContract(pipeline: Pipeline, key: readonly string[], session: Session): Promise<Contract> {
   const connection = await session.engine.connect();
-  const source = session.source(pipeline, undefined, false);
+  const source = await session.source(pipeline, undefined, false);
   const inference = new ContractInference(connection);
   const signal = new AbortController().signal;
   let bytes = 0;

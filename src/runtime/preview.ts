@@ -31,7 +31,7 @@ export async function previewPipeline(
   rowsMax: number,
 ): Promise<Preview> {
   const { contract, steps } = pipeline;
-  const source = session.source(pipeline, contract, false);
+  const source = await session.source(pipeline, contract, false);
   const signal = new AbortController().signal;
   const checker = await BatchChecker.open(session.engine, { contract, steps, lineage: false, takes: "relation" });
   const seen: Seen = { source: source.shown, sources: 0, read: 0, filtered: 0, bytes: 0, rows: [], rejects: [] };

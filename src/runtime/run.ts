@@ -2,6 +2,7 @@ import { toMillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import type { OnEvent, RunSummary } from "./events.ts";
+import type { BatchWatch } from "./lane-services.ts";
 import { runPipeline } from "./runner.ts";
 import { Session } from "./session.ts";
 
@@ -16,6 +17,8 @@ export interface RunSettings {
   readonly again?: boolean;
   /** How long a sink that is away is waited for; for ever with `follow` unless given. */
   readonly patienceMs?: number;
+  /** Looks at batches beside the sink. */
+  readonly watch?: BatchWatch;
   /** How long one is waited for that was not reached once; as `patienceMs` unless given. */
   readonly firstConnectionMs?: number;
 }
@@ -50,6 +53,7 @@ export async function runIn(
   const { patienceMs = follow ? Number.POSITIVE_INFINITY : limit.retryTotalMs } = settings;
   const stop = settings.signal ?? new AbortController().signal;
   const { firstConnectionMs = patienceMs } = settings;
-  const options = { follow, stop, onEvent, patienceMs, firstConnectionMs };
+  const watch = settings.watch === undefined ? {} : { watch: settings.watch };
+  const options = { follow, stop, onEvent, patienceMs, firstConnectionMs, ...watch };
   return runPipeline(await session.pipeline(pipeline, again), options);
 }

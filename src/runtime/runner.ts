@@ -4,8 +4,8 @@ import type { Lane, Source } from "../ports/source.ts";
 import type { OnEvent, RunSummary } from "./events.ts";
 import { isDone, tellDone } from "./lane-claim.ts";
 import { LaneCrew } from "./lane-crew.ts";
-import { readLane } from "./lane-read.ts";
-import { type HoldLane, knownLanes, type LaneServices } from "./lane-services.ts";
+import { readEndless, readLane } from "./lane-read.ts";
+import { type BatchWatch, type HoldLane, knownLanes, type LaneServices } from "./lane-services.ts";
 import type { Patience } from "./patience.ts";
 import { type OpenSinkPipeline, prepareSink } from "./sink-preparation.ts";
 import { Slots } from "./slots.ts";
@@ -21,6 +21,7 @@ export interface RunOptions {
   readonly onEvent: OnEvent;
   /** See `Patience.totalMs`. */
   readonly patienceMs: number;
+  readonly watch?: BatchWatch;
   /** The same for a sink that was not reached once. */
   readonly firstConnectionMs?: number;
 }
@@ -51,7 +52,8 @@ export async function runPipeline(open: OpenPipeline, options: RunOptions): Prom
     onEvent(event);
   };
   const prepared = await prepareSink(open, patience, observe, options.firstConnectionMs);
-  const services = { ...prepared, source, tally, stop: crew.signal };
+  const watch = options.watch === undefined ? {} : { watch: options.watch };
+  const services = { ...prepared, ...watch, source, tally, stop: crew.signal };
   if (isReplacing) await replaceTable(services);
   else await eachLane(open, options, crew, services);
   const { table } = services.target;
@@ -72,13 +74,15 @@ async function eachLane(
   const read = (lane: Lane): Promise<void> =>
     isWhole ? hold(() => readWhole(services, lane)) : readWithParts(services, lane, crew, hold);
   const work = async (lane: Lane): Promise<void> => {
+    if (lane.until !== undefined) return readEndless(services, lane, lane.until);
     await read(lane);
     if (!services.stop.aborted) await source.settle(lane);
   };
   try {
     for await (const lane of source.lanes(knownLanes(services), { follow, signal: services.stop })) {
       crew.begin(() => work(lane));
-      while (crew.size >= parallel) await crew.oneEnded();
+      // Lanes without end are read all at once: one that waited for another to end would wait for ever.
+      while (lane.until === undefined && crew.size >= parallel) await crew.oneEnded();
       if (services.stop.aborted) break;
     }
   } catch (error) {

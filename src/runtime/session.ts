@@ -2,15 +2,16 @@ import type { Contract } from "../core/contract.ts";
 import { limit } from "../core/limit.ts";
 import type { Pipeline, SinkOptions } from "../core/pipeline.ts";
 import type { Engine } from "../engine/engine.ts";
+import { parsePlace } from "../core/place.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { Source } from "../ports/source.ts";
 import { adapterContext } from "./context.ts";
-import { fileSource } from "./file-lanes.ts";
 import { type Budget, budgetOf, openEngine } from "./resources.ts";
 import type { OpenPipeline } from "./runner.ts";
-import { openSink } from "./schemes.ts";
+import { isLog, openLog, openSink } from "./schemes.ts";
 import { Slots } from "./slots.ts";
+import { sourceOfLog, sourceOfPipelineFiles } from "./sources.ts";
 import { requireContract } from "./target.ts";
 
 export interface SessionOptions {
@@ -28,16 +29,17 @@ export class Session {
   readonly #closing: { close(): Promise<void> }[] = [];
   readonly #slots: Slots;
 
-  private constructor(engine: Engine, budget: Budget, notice: (text: string) => void) {
+  private constructor(engine: Engine, budget: Budget, context: AdapterContext, slots: Slots) {
     this.engine = engine;
     this.budget = budget;
-    this.context = adapterContext(engine, notice);
-    this.#slots = new Slots(budget.lanes);
+    this.context = context;
+    this.#slots = slots;
   }
 
   static async open(options: SessionOptions): Promise<Session> {
     const budget = budgetOf(options.memoryBytes ?? limit.memoryBytes, options.parallel ?? 1);
-    return new Session(await openEngine(budget), budget, options.notice);
+    const engine = await openEngine(budget);
+    return new Session(engine, budget, adapterContext(engine, options.notice), new Slots(budget.lanes));
   }
 
   /** The sink at `url`; nothing is connected before its `open`. */
@@ -47,42 +49,55 @@ export class Session {
     return sink;
   }
 
+  /** Has it closed together with the session. */
+  closing<Closeable extends { close(): Promise<void> }>(opened: Closeable): Closeable {
+    this.#closing.push(opened);
+    return opened;
+  }
+
   /** The source of a pipeline. `contract` is undefined while it is still to be inferred. */
-  source(pipeline: Pipeline, contract: Contract | undefined, again: boolean): Source {
-    // One transaction for a whole file takes its lanes one after another.
-    const whole = pipeline.source.atomic === true || pipeline.sink.mode === "replace";
-    const { parallel: _, ...unsplit } = pipeline.source;
-    const source = fileSource({
-      url: pipeline.from,
-      options: whole ? unsplit : pipeline.source,
-      contract,
-      again,
-      // Rows of what a grown file held before are removed too, so they are read once more.
-      fromStart: pipeline.sink.mode === "replace",
-      batchBytes: this.budget.batchBytes,
-      context: this.context,
-    });
-    this.#closing.push(source);
-    return source;
+  async source(pipeline: Pipeline, contract: Contract | undefined, again: boolean): Promise<Source> {
+    const { budget, context } = this;
+    const place = parsePlace(pipeline.from);
+    const source = isLog(place)
+      ? sourceOfLog(await openLog(pipeline.from, context), pipeline, budget.batchBytes, context)
+      : sourceOfPipelineFiles(pipeline, contract, again, budget.batchBytes, context);
+    return this.closing(source);
   }
 
   /** Both ends of a pipeline whose contract is known. */
   async pipeline(pipeline: Pipeline, again = false): Promise<OpenPipeline> {
     const known = requireContract(pipeline);
-    const source = this.source(pipeline, known.contract, again);
+    const source = await this.source(pipeline, known.contract, again);
     const sink = await this.sink(pipeline.to, pipeline.sink);
     return { pipeline: known, source, sink, engine: this.engine, context: this.context, slots: this.#slots };
+  }
+
+  /** Work that shares the engine and the memory budget; what it opens is closed behind it. */
+  async within<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
+    const inner = new Session(this.engine, this.budget, this.context, this.#slots);
+    try {
+      return await work(inner);
+    } finally {
+      await inner.#closeOpened();
+    }
   }
 
   /** Closes what was opened, latest first, then the engine. Safe to call twice. */
   async close(): Promise<void> {
     try {
-      for (let next = this.#closing.pop(); next !== undefined; next = this.#closing.pop()) await next.close();
-    } catch (error) {
-      // What fails to close keeps nothing else open, and is told.
-      await this.close();
-      throw error;
+      await this.#closeOpened();
+    } finally {
+      await this.engine.close();
     }
-    await this.engine.close();
+  }
+
+  /** What fails to close keeps nothing else open; the first failure is told. */
+  async #closeOpened(): Promise<void> {
+    const failures: unknown[] = [];
+    for (let next = this.#closing.pop(); next !== undefined; next = this.#closing.pop()) {
+      await next.close().catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   }
 }

@@ -261,3 +261,27 @@ it("following gives new and changed files once they stand still, until it is sto
   }
   expect(seen).toEqual([["0", "1", "2"], ["10", "11", "12"], [], ["3", "4"]]);
 });
+
+it("following leaves a file that cannot be read, says why, and reads it once it is mended", async () => {
+  await writeFile(at("a.csv"), "PAR1 is no Parquet");
+  await rename(at("a.csv"), at("a.parquet"));
+  await writeFile(at("b.csv"), rows(2));
+  const stop = new AbortController();
+  const known = new Checkpoints();
+  const seen: string[][] = [];
+  let looks = 0;
+  const source = sourceAt(at("*"), {
+    pause: async (_, signal) => {
+      looks += 1;
+      if (looks === 3) await writeFile(at("a.parquet"), gzipSync(rows(1, 20)));
+      if (looks === 4) await rename(at("a.parquet"), at("c.csv.gz"));
+      if (looks === 8) stop.abort();
+      signal?.throwIfAborted();
+    },
+  });
+  for await (const lane of source.lanes(known, { follow: true, signal: stop.signal })) {
+    seen.push((await loadLane(source, lane, known)).ids);
+  }
+  expect(seen).toEqual([["0", "1"], ["20"]]);
+  expect(scene.notices[0]).toMatch(/a\.parquet is left as it is: .*PAR1/);
+});

@@ -119,6 +119,11 @@ export class Scene implements AsyncDisposable {
     }
   }
 
+  /** The sink of its pipelines, not yet opened; the caller closes it. */
+  sink(options: SinkOptions = {}): Promise<Sink> {
+    return openSink(`duckdb:${this.path("people.db")}`, options, this.context);
+  }
+
   async #open(options: SourceOptions, sinkOptions: SinkOptions): Promise<OpenPipeline> {
     const made = this.pipeline(options, sinkOptions);
     const { contract, from: url, to } = made;

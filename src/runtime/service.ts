@@ -1,0 +1,268 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { Cron } from "croner";
+import type { Contract } from "../core/contract.ts";
+import { MillraceError, toMillraceError } from "../core/error.ts";
+import { limit } from "../core/limit.ts";
+import type { Pipeline } from "../core/pipeline.ts";
+import { retryPauseMs } from "../core/retry.ts";
+import type { Log } from "../ports/log.ts";
+import type { Sink } from "../ports/sink.ts";
+import { Backups } from "./backup.ts";
+import type { OnEvent, RunEvent } from "./events.ts";
+import type { BatchWatch } from "./lane-services.ts";
+import { readInsights } from "./insight-files.ts";
+import { Insights } from "./insights.ts";
+import { runIn } from "./run.ts";
+import { openArchive, openLog } from "./schemes.ts";
+import { Session } from "./session.ts";
+import { Warehouse } from "./warehouse.ts";
+
+/** What a service tells those who watch it: events of pipelines and uploads, and how its own work fares. */
+export type ServiceEvent =
+  | { readonly kind: "pipeline"; readonly pipeline: string; readonly event: RunEvent }
+  | {
+      readonly kind: "failed";
+      readonly what: string;
+      readonly error: MillraceError;
+      readonly pauseMs: number | undefined;
+    }
+  | { readonly kind: "notice"; readonly text: string };
+
+export interface ServiceOptions {
+  /** Folder of what is embedded; created when missing. */
+  readonly data: string;
+  readonly memoryBytes?: number;
+  readonly stateSchema?: string;
+  readonly onEvent: (event: ServiceEvent) => void;
+}
+
+/** How a pipeline of a service fares. */
+export interface PipelineState {
+  readonly name: string;
+  /** `waiting` after a failure, until it is tried again. */
+  state: "running" | "waiting" | "stopped";
+  error: MillraceError | undefined;
+}
+
+export interface Readiness {
+  readonly isReady: boolean;
+  /** By the scheme alone: the answer is for everyone. */
+  readonly places: readonly { readonly place: string; readonly state: string }[];
+  readonly pipelines: readonly { readonly name: string; readonly state: string; readonly error?: string }[];
+}
+
+/** Lanes of pipelines and uploads that the memory budget is shared among. */
+const lanesAtOnce = 6;
+
+/**
+ * One process that runs day and night: the engine, the places it holds, pipelines that are begun again when they fail,
+ * and work at set times. Closing it ends all of that in order; what was committed stays.
+ */
+export class Service {
+  readonly data: string;
+  readonly session: Session;
+  /** Aborts when the service is to end. */
+  readonly stop: AbortSignal;
+  readonly #stopping: AbortController;
+  readonly #options: ServiceOptions;
+  readonly #warehouses: Warehouse[] = [];
+  readonly #schedules: Cron[] = [];
+  readonly #work = new Set<Promise<void>>();
+  readonly #pipelines = new Map<string, PipelineState>();
+  readonly #leaving = new AbortController();
+
+  private constructor(session: Session, options: ServiceOptions, stopping: AbortController) {
+    this.session = session;
+    this.data = options.data;
+    this.#options = options;
+    this.#stopping = stopping;
+    this.stop = stopping.signal;
+  }
+
+  static async open(options: ServiceOptions): Promise<Service> {
+    await makeFolder(options.data);
+    const notice = (text: string): void => options.onEvent({ kind: "notice", text });
+    const { memoryBytes } = options;
+    const memory = memoryBytes === undefined ? {} : { memoryBytes };
+    const session = await Session.open({ notice, parallel: lanesAtOnce, ...memory });
+    return new Service(session, options, new AbortController());
+  }
+
+  get pipelines(): readonly PipelineState[] {
+    return [...this.#pipelines.values()];
+  }
+
+  /** A folder for temporary files of this process. */
+  get scratch(): string {
+    return join(this.data, "tmp");
+  }
+
+  /** Opens a place of tables for as long as the service runs. Rejects as `Warehouse.open`. */
+  async warehouse(name: string, url: string, contracts: readonly Contract[]): Promise<Warehouse> {
+    const { stop } = this;
+    const { stateSchema } = this.#options;
+    const onEvent = (pipeline: string): OnEvent => this.#eventsOf(pipeline);
+    const warehouse = await Warehouse.open(this.session, { name, url, contracts, stateSchema, onEvent, stop });
+    this.#warehouses.push(warehouse);
+    return warehouse;
+  }
+
+  /** Backups at `place`, a folder or a bucket. */
+  async backups(place: string): Promise<Backups> {
+    const { engine, context } = this.session;
+    const archive = this.session.closing(await openArchive(place, context));
+    await makeFolder(this.scratch);
+    return new Backups({ archive, engine, context, folder: this.scratch });
+  }
+
+  /** A log, opened for as long as the service runs. */
+  async log(url: string): Promise<Log> {
+    const log = this.session.closing(await openLog(url, this.session.context));
+    try {
+      await log.open();
+    } catch (error) {
+      throw log.explain(error);
+    }
+    return log;
+  }
+
+  /** The insights of a folder over a warehouse, each tried once. Rejects with INSIGHT_INVALID. */
+  async insights(folder: string, { sink }: Warehouse): Promise<Insights> {
+    const insights = new Insights({
+      insights: await readInsights(folder),
+      sink,
+      now: () => this.session.context.now(),
+    });
+    await insights.check();
+    return insights;
+  }
+
+  /** Follows the pipeline's source until the service ends; after a failure it is begun again, later each time. */
+  follow(pipeline: Pipeline, watch?: BatchWatch): void {
+    const state: PipelineState = { name: pipeline.name, state: "running", error: undefined };
+    this.#pipelines.set(pipeline.name, state);
+    this.#begin(() => this.#followOne(pipeline, state, watch));
+  }
+
+  /** Does `work` whenever the cron pattern says so, never twice at once. Throws CONFIG_INVALID for a pattern that is none. */
+  schedule(what: string, pattern: string, work: () => Promise<void>): void {
+    try {
+      const job = new Cron(pattern, { protect: true, timezone: "UTC", unref: true }, () =>
+        this.#begin(() => this.#attempt(what, work)),
+      );
+      this.#schedules.push(job);
+    } catch (cause) {
+      throw new MillraceError("CONFIG_INVALID", `${what}: ${JSON.stringify(pattern)} is no cron pattern`, {
+        remedy: 'Write minute, hour, day, month and weekday, in UTC: "0 3 * * *" is three in the morning.',
+        cause,
+      });
+    }
+  }
+
+  /** From now on the service says that it is not ready, so that whoever shares out the work sends no more. */
+  announceStop(): void {
+    this.#leaving.abort();
+  }
+
+  /** Aborts when the service is about to end. */
+  get stopping(): AbortSignal {
+    return this.#leaving.signal;
+  }
+
+  /** Whether the service can do its work: its warehouses answer. Pipelines that wait after a failure are named. */
+  async readiness(): Promise<Readiness> {
+    const places = await Promise.all(this.#warehouses.map(({ sink }) => stateOf(sink)));
+    const pipelines = this.pipelines.map(({ name, state, error }) => ({
+      ...{ name, state },
+      ...(error === undefined ? {} : { error: error.code }),
+    }));
+    const isReady = !this.stopping.aborted && places.every(({ state }) => state === "ok");
+    return { isReady, places, pipelines };
+  }
+
+  /** Asks all work to end after the batch at hand, waits for it, and closes what is open. Safe to call twice. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    for (const job of this.#schedules.splice(0)) job.stop();
+    while (this.#work.size > 0) await Promise.all(this.#work);
+    for (const warehouse of this.#warehouses.splice(0)) await warehouse.close();
+    await this.session.close();
+  }
+
+  async #followOne(pipeline: Pipeline, state: PipelineState, watch: BatchWatch | undefined): Promise<void> {
+    for (let attempt = 1; !this.stop.aborted; attempt += 1) {
+      try {
+        state.state = "running";
+        const onEvent: OnEvent = (event) => {
+          if (event.event === "batch" || event.event === "laneDone") {
+            attempt = 1;
+            state.error = undefined;
+          }
+          this.#eventsOf(pipeline.name)(event);
+        };
+        const settings = { follow: true, signal: this.stop, onEvent, ...(watch === undefined ? {} : { watch }) };
+        await this.session.within((session) => runIn(session, pipeline, settings));
+      } catch (error) {
+        if (this.stop.aborted) break;
+        state.state = "waiting";
+        state.error = toMillraceError(error);
+        await this.#pauseAfter(state, attempt);
+      }
+    }
+    state.state = "stopped";
+  }
+
+  async #pauseAfter({ name, error }: PipelineState, attempt: number): Promise<void> {
+    const pauseMs = Math.min(limit.pipelinePauseMaxMs, retryPauseMs(attempt, Math.random()) * 10);
+    if (error !== undefined) this.#options.onEvent({ kind: "failed", what: name, error, pauseMs });
+    try {
+      await this.session.context.pause(pauseMs, this.stop);
+    } catch (failure) {
+      if (!this.stop.aborted) throw failure;
+    }
+  }
+
+  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#options.onEvent({ kind: "failed", what, error: toMillraceError(error), pauseMs: undefined });
+    }
+  }
+
+  #begin(work: () => Promise<void>): void {
+    const task: Promise<void> = work()
+      .catch((error: unknown) => {
+        this.#options.onEvent({ kind: "failed", what: "service", error: toMillraceError(error), pauseMs: undefined });
+      })
+      .finally(() => this.#work.delete(task));
+    this.#work.add(task);
+  }
+
+  #eventsOf(pipeline: string): OnEvent {
+    return (event) => this.#options.onEvent({ kind: "pipeline", pipeline, event });
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new MillraceError("DISK", `The folder ${folder} cannot be created: ${(cause as Error).message}`, {
+      remedy: "Name a folder that this user may write with --data.",
+      cause,
+    });
+  }
+}
+
+/** `ok`, or the code of what the place says to a question. */
+async function stateOf(sink: Sink): Promise<{ readonly place: string; readonly state: string }> {
+  const place = sink.shown.split(":")[0] ?? "";
+  try {
+    for await (const _ of sink.query("select 1")) break;
+    return { place, state: "ok" };
+  } catch (error) {
+    return { place, state: toMillraceError(sink.explain(error)).code };
+  }
+}
