@@ -1,0 +1,123 @@
+import avro from "avsc";
+import type { SinkColumn } from "../../ports/rows.ts";
+import { type AvroField, type AvroSchema, avroSchema } from "./schema.ts";
+
+/** A row of plain forms: texts or null, as `engine/row-forms` defines them and `docs/backups.md` describes them. */
+type RowTexts = readonly (string | null)[];
+
+/** What avsc takes and gives: numbers, bigints for longs, buffers for decimals. */
+type AvroValue = null | boolean | number | bigint | string | Uint8Array;
+
+/** Between rows of plain forms and the bytes of Avro records. */
+export interface RecordCodec {
+  readonly schema: AvroSchema;
+  /**
+   * Writes the record at `at` and returns where it ends; a negative number when it does not fit, which is how many
+   * bytes it lacks.
+   */
+  encode(row: RowTexts, into: Buffer, at: number): number;
+  /** The record at `at` and where it ends. Throws when there is none. */
+  decode(from: Buffer, at: number): { readonly row: RowTexts; readonly end: number };
+}
+
+export function recordCodec(table: string, columns: readonly SinkColumn[]): RecordCodec {
+  const schema = avroSchema(table, columns);
+  const type = avro.Type.forSchema(schema as Parameters<typeof avro.Type.forSchema>[0], { typeHook });
+  const fields = schema.fields.map((field, index) => fieldCodec(field, columns[index]));
+  return {
+    schema,
+    encode: (row, into, at) => {
+      const record: Record<string, AvroValue> = {};
+      for (const [index, { name, toAvro }] of fields.entries()) {
+        const text = row[index] ?? null;
+        record[name] = text === null ? null : toAvro(text);
+      }
+      return type.encode(record, into, at);
+    },
+    decode: (from, at) => {
+      const decoded = type.decode(from, at);
+      if (decoded.offset < 0) throw new RangeError("a record ends behind its block");
+      const record = decoded.value as Readonly<Record<string, AvroValue>>;
+      const row = fields.map(({ name, toText }) => {
+        const value = record[name] ?? null;
+        return value === null ? null : toText(value);
+      });
+      return { row, end: decoded.offset };
+    },
+  };
+}
+
+interface FieldCodec {
+  readonly name: string;
+  readonly toAvro: (text: string) => AvroValue;
+  readonly toText: (value: AvroValue) => string;
+}
+
+function fieldCodec({ name }: AvroField, column: SinkColumn | undefined): FieldCodec {
+  switch (column?.type) {
+    case "integer":
+    case "date":
+      return { name, toAvro: Number, toText: String };
+    case "bigint":
+    case "timestamp":
+      return { name, toAvro: BigInt, toText: String };
+    case "double":
+      return { name, toAvro: doubleOf, toText: (value) => bitsOf(Number(value)) };
+    case "boolean":
+      return { name, toAvro: (text) => text === "true", toText: String };
+    case "decimal": {
+      const scale = column.scale ?? 3;
+      return { name, toAvro: unscaledBytes, toText: (value) => decimalText(value as Uint8Array, scale) };
+    }
+    default:
+      return { name, toAvro: (text) => text, toText: String };
+  }
+}
+
+const word = new DataView(new ArrayBuffer(8));
+
+function doubleOf(bits: string): number {
+  word.setBigInt64(0, BigInt(bits));
+  return word.getFloat64(0);
+}
+
+function bitsOf(value: number): string {
+  word.setFloat64(0, value);
+  return String(word.getBigInt64(0));
+}
+
+function unscaledBytes(text: string): Uint8Array {
+  const unscaled = BigInt(text.replace(".", ""));
+  let length = 1;
+  while (BigInt.asIntN(8 * length, unscaled) !== unscaled) length += 1;
+  const digits = BigInt.asUintN(8 * length, unscaled).toString(16);
+  return Buffer.from(digits.padStart(2 * length, "0"), "hex");
+}
+
+function decimalText(bytes: Uint8Array, scale: number): string {
+  const unsigned = bytes.byteLength === 0 ? 0n : BigInt(`0x${Buffer.from(bytes).toString("hex")}`);
+  const unscaled = BigInt.asIntN(8 * bytes.byteLength, unsigned);
+  const sign = unscaled < 0n ? "-" : "";
+  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, "0");
+  if (scale === 0) return sign + digits;
+  return `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
+}
+
+/** avsc reads a long as a number, and refuses those that a number cannot hold. */
+const exactLong = avro.types.LongType.__with({
+  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
+  toBuffer: (value: bigint) => {
+    const bytes = Buffer.allocUnsafe(8);
+    bytes.writeBigInt64LE(value);
+    return bytes;
+  },
+  fromJSON: BigInt,
+  toJSON: Number,
+  isValid: (value: unknown) => typeof value === "bigint",
+  compare: (a: bigint, b: bigint) => (a < b ? -1 : Number(a > b)),
+});
+
+function typeHook(schema: unknown): avro.Type | undefined {
+  const isLong = schema === "long" || (schema as { readonly type?: unknown }).type === "long";
+  return isLong ? exactLong : undefined;
+}
