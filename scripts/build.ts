@@ -1,4 +1,4 @@
-// Compiles src into dist: JavaScript and declarations, file by file.
+// Compiles src and apps into dist, with what lies beside them and is no code: JavaScript and declarations, file by file.
 //
 //   npm run build      checks types and fails on the first error
 //   npm run prepare    (also part of `npm ci`) emits without checking: an error of types is the business of
@@ -6,7 +6,7 @@
 //
 // The new output replaces the old one by a rename, so that a process reading dist never sees half of it.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -20,6 +20,15 @@ function compile(outDir: string): boolean {
   if (!checkTypes) options.push("--noCheck");
   const run = spawnSync(process.execPath, [compiler, ...options], { cwd: root, stdio: "inherit" });
   return run.status === 0;
+}
+
+/** SQL of insights, and the files of the console. */
+function copyAssets(outDir: string): void {
+  const isAsset = (path: string): boolean => statSync(path).isDirectory() || /\.(sql|html|css|js)$/.test(path);
+  for (const folder of ["apps", "console"]) {
+    const from = join(root, folder);
+    if (existsSync(from)) cpSync(from, join(outDir, folder), { recursive: true, filter: isAsset });
+  }
 }
 
 function replace(fresh: string): void {
@@ -41,7 +50,8 @@ function build(): number {
   const fresh = `${target}.new-${process.pid}`;
   try {
     if (!compile(fresh)) return 1;
-    const entry = join(fresh, "cli", "main.js");
+    copyAssets(fresh);
+    const entry = join(fresh, "src", "cli", "main.js");
     if (existsSync(entry)) chmodSync(entry, 0o755);
     replace(fresh);
     return 0;

@@ -33,6 +33,36 @@ export {
   timestamp,
   uuid,
 } from "./core/table.ts";
+export type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+export {
+  type Setting,
+  setting,
+  type SettingRules,
+  type SettingsOf,
+  type SettingValue,
+} from "./core/setting.ts";
+export { receivedValues } from "./formats/csv/received.ts";
+export type { AppServices } from "./http/app.ts";
+export {
+  type Application,
+  type ApplicationContext,
+  application,
+  type OpenApplication,
+} from "./http/application.ts";
+export { type Fields, fieldsOf } from "./http/fields.ts";
+export { type ReceivedFile, type ReceivedForm, receiveForm } from "./http/form.ts";
+export { addInsightRoutes } from "./http/insight-routes.ts";
+export { login } from "./http/login.ts";
+export { errorAnswers } from "./http/openapi.ts";
+export { type FieldFault, fieldProblem, missingField, Problem } from "./http/problem.ts";
+export type { KeptRecord, Log, LogLane, LogRecord } from "./ports/log.ts";
+export { deadLetterWatch } from "./runtime/dead-letters.ts";
+export type { BatchWatch, CommittedBatch } from "./runtime/lane-services.ts";
+export type { Backups } from "./runtime/backup.ts";
 export { type Config, config } from "./runtime/config.ts";
 export type { RunEvent, RunSummary } from "./runtime/events.ts";
+export type { Insights } from "./runtime/insights.ts";
+export type { Handover, Intake, Receipt } from "./runtime/intake.ts";
 export { run, type RunSettings } from "./runtime/run.ts";
+export type { Role, User, Users } from "./runtime/users.ts";
+export type { IntakeMode, Warehouse } from "./runtime/warehouse.ts";

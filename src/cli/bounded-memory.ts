@@ -14,7 +14,7 @@ const allocatorSettings = {
 };
 
 const marker = "MILLRACE_MEMORY_BOUNDED";
-const movesData = new Set(["load", "run", "rejects"]);
+const movesData = new Set(["load", "run", "rejects", "start"]);
 
 /** Does not return when the process is replaced. */
 export function boundMemory(args: readonly string[]): void {

@@ -103,7 +103,10 @@ export interface TargetFlags {
 export function addTargetFlags(command: Command): Command {
   return command
     .option("--table <name>", "the table; named after the file when neither this nor the contract says")
-    .option("--contract <file>", "contract: a .json file or a .ts module that exports a table(…); inferred when absent")
+    .option(
+      "--contract <file>",
+      "contract: a .json file, a .ts module that exports a table(…), or hr.jobs and the like; inferred when absent",
+    )
     .option("--key <columns>", "key columns, parted by commas: rows are merged by them", list)
     .addOption(
       new Option("--mode <mode>", "how rows meet the table; merge when there is a key, else append").choices(modes),

@@ -23,7 +23,7 @@ export function define(command: Command): void {
 
 async function init(folder: string): Promise<void> {
   await requireFolder(folder);
-  for (const [name, text] of Object.entries(await projectFiles(folder))) {
+  for (const [name, text] of Object.entries(projectFiles(folder))) {
     const path = join(folder, name);
     const isNew = await writeNew(path, text);
     stdout.line(`  ${isNew ? stdout.style("green", "wrote") : stdout.style("dim", "kept ")}  ${relative(".", path)}`);

@@ -9,7 +9,6 @@ import { parsePlace } from "../core/place.ts";
 import type { RunEvent, RunSummary } from "../runtime/events.ts";
 import { interrupted } from "../runtime/interruption.ts";
 import { type LoadRequest, loadPipeline } from "../runtime/load.ts";
-import { loadContract } from "../runtime/modules.ts";
 import { runIn } from "../runtime/run.ts";
 import { Session } from "../runtime/session.ts";
 import { modeOf } from "../runtime/target.ts";
@@ -30,6 +29,7 @@ import {
 import { commandLine, sameCommand } from "./invocation.ts";
 import { FirstRejects, printLoadSummary } from "./load-summary.ts";
 import { Progress } from "./progress.ts";
+import { namedContract } from "./named-contract.ts";
 import { stderr, stdout } from "./screen.ts";
 import { asInterruption, stopOnSignal } from "./stop.ts";
 
@@ -84,7 +84,7 @@ export function define(command: Command): void {
 
 /** What the command line asks for, as the runtime takes it. */
 export async function loadRequest(from: string, flags: LoadFlags): Promise<LoadRequest> {
-  const contract = flags.contract === undefined ? undefined : await loadContract(flags.contract);
+  const contract = flags.contract === undefined ? undefined : await namedContract(flags.contract);
   const { table, key, mode, lineage, stateSchema, parallel, atomic } = flags;
   const source = { ...sourceOptionsOf(flags), ...given({ parallel, atomic }) };
   return { from, to: needed(flags.to), source, ...given({ contract, table, key, mode, lineage, stateSchema }) };

@@ -11,12 +11,14 @@ interface CommandEntry {
 
 const commands: Readonly<Record<string, CommandEntry>> = {
   load: { summary: "load files into a table: one command, no project", load: () => import("./load.ts") },
+  start: { summary: "serve all applications and run their pipelines", load: () => import("./start.ts") },
   run: { summary: "run the pipelines of a project", load: () => import("./run.ts") },
   check: { summary: "check pipelines: source, contract, steps, table, guarantee", load: () => import("./check.ts") },
   preview: { summary: "show rows, rejects and DDL; write nothing", load: () => import("./preview.ts") },
   query: { summary: "read a place with SQL", load: () => import("./query.ts") },
   rejects: { summary: "list, show, replay and export refused records", load: () => import("./rejects.ts") },
   why: { summary: "where a row came from, or what became of a line", load: () => import("./why.ts") },
+  user: { summary: "who may call the server: add, list, remove", load: () => import("./user.ts") },
   doctor: { summary: "check this machine and the places you name", load: () => import("./doctor.ts") },
   init: { summary: "start a project that runs", load: () => import("./init.ts") },
 };

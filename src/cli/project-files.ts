@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
+import { ownVersion } from "./version.ts";
 
 /** The files of a new project, by path within it. */
-export async function projectFiles(folder: string): Promise<Readonly<Record<string, string>>> {
+export function projectFiles(folder: string): Readonly<Record<string, string>> {
   return {
-    "package.json": await manifest(folder),
+    "package.json": manifest(folder),
     "millrace.config.ts": configFile,
     "contracts/hired-employees.ts": contractFile,
     "pipelines/hired-employees.ts": pipelineFile,
@@ -13,8 +13,7 @@ export async function projectFiles(folder: string): Promise<Readonly<Record<stri
   };
 }
 
-async function manifest(folder: string): Promise<string> {
-  const own = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+function manifest(folder: string): string {
   const name = basename(resolve(folder))
     .toLowerCase()
     .replace(/[^a-z0-9-]+/g, "-")
@@ -24,7 +23,7 @@ async function manifest(folder: string): Promise<string> {
     private: true,
     type: "module",
     scripts: { start: "millrace run", check: "millrace check" },
-    dependencies: { millrace: `^${own.version}` },
+    dependencies: { millrace: `^${ownVersion()}` },
   };
   return `${JSON.stringify(content, undefined, 2)}\n`;
 }

@@ -5,7 +5,6 @@ import type { RejectFilter, Sink } from "../ports/sink.ts";
 import { loadConfig, pipelinesOf } from "../runtime/config.ts";
 import { keptPipeline, type KeptPipelineOptions } from "../runtime/kept-pipeline.ts";
 import { withKey } from "../runtime/load.ts";
-import { loadContract } from "../runtime/modules.ts";
 import { openToRead } from "../runtime/reading.ts";
 import { replayRejects } from "../runtime/replay.ts";
 import { Session } from "../runtime/session.ts";
@@ -15,6 +14,7 @@ import { countText } from "./figures.ts";
 import { given, needed } from "./flags.ts";
 import { commandLine } from "./invocation.ts";
 import { parseId, type RejectsFlags, unknownReject } from "./kept-rejects.ts";
+import { namedContract } from "./named-contract.ts";
 import { stderr, stdout } from "./screen.ts";
 
 interface ReplayFlags extends RejectsFlags {
@@ -84,7 +84,7 @@ async function chooseByIds(sink: Sink, ids: readonly bigint[], corrected: Choice
 /** The project's pipeline of that name as it is today, else what the sink remembers of it. */
 async function pipelineOf(sink: Sink, name: string, to: string, flags: ReplayFlags): Promise<KnownPipeline> {
   const { stateSchema } = flags;
-  const contract = flags.contract === undefined ? undefined : withKey(await loadContract(flags.contract), flags.key);
+  const contract = flags.contract === undefined ? undefined : withKey(await namedContract(flags.contract), flags.key);
   const own = (await pipelinesOf(await loadConfig(process.cwd(), flags.config))).find((one) => one.name === name);
   if (own?.contract !== undefined) return { ...own, to, contract: contract ?? own.contract };
   const options: KeptPipelineOptions = given({ contract, mode: replayMode(flags.mode), stateSchema });

@@ -15,13 +15,13 @@ export interface Stop {
  * The first Ctrl-C (or SIGTERM) asks for an end after the batch at hand; a second one ends the process at once, which
  * loses nothing either: what is not committed is read again.
  */
-export function stopOnSignal(): Stop {
+export function stopOnSignal(text = "finishing the batch at hand … (once more ends it now; nothing is lost)"): Stop {
   const controller = new AbortController();
   // Every lane that waits listens to it.
   setMaxListeners(0, controller.signal);
   const onSignal = (): void => {
     if (controller.signal.aborted) process.exit(130);
-    stderr.line("\nfinishing the batch at hand … (once more ends it now; nothing is lost)");
+    stderr.line(`\n${text}`);
     controller.abort();
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);

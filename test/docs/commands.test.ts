@@ -3,8 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { blocksOf, readPage, readPages, withoutBlocks } from "./markdown.ts";
 import { closeStage, openStage, runShell } from "./play.ts";
 
-const commands = ["load", "run", "check", "preview", "query", "rejects", "why", "doctor", "init"];
-const ofRejects = ["list", "show", "replay", "export"].map((name) => `rejects ${name}`);
+const commands = ["load", "start", "run", "check", "preview", "query", "rejects", "why", "user", "doctor", "init"];
+const nested = [
+  ...["list", "show", "replay", "export"].map((name) => `rejects ${name}`),
+  ...["add", "list", "remove"].map((name) => `user ${name}`),
+];
 
 interface Mention {
   readonly where: string;
@@ -19,7 +22,9 @@ function mentions(path: string, text: string): Mention[] {
   const lines = [...spans, ...blocks.flatMap((block) => block.text.split("\n"))];
   return lines.flatMap((line) => {
     const [, command, rest = ""] =
-      /(?:^|[\s(])(?:npx |run -s )?millrace (?:-- )?([a-z]+(?: (?:list|show|replay|export))?)\b(.*)/.exec(line) ?? [];
+      /(?:^|[\s(])(?:npx |run -s )?millrace (?:-- )?([a-z]+(?: (?:list|show|replay|export|add|remove))?)\b(.*)/.exec(
+        line,
+      ) ?? [];
     if (command === undefined || !commands.includes(command.split(" ")[0] ?? "")) return [];
     const options = Array.from(
       (rest.split(/ \| | > | \|\| /)[0] ?? "").matchAll(/(?<= )--[a-z][a-z-]*/g),
@@ -35,7 +40,7 @@ const options = new Map<string, Set<string>>();
 
 beforeAll(async () => {
   stage = await openStage();
-  const all = [...commands, ...ofRejects];
+  const all = [...commands, ...nested];
   const helps = await Promise.all(all.map((command) => runShell(`millrace ${command} --help`, stage)));
   for (const [index, { exit, output }] of helps.entries()) {
     if (exit !== 0) throw new Error(`millrace ${all[index] ?? ""} --help failed\n${output}`);

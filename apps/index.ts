@@ -1,0 +1,5 @@
+import type { Application } from "../src/index.ts";
+import { hr } from "./hr/application.ts";
+
+/** The applications that come with Millrace. */
+export const applications: readonly Application[] = [hr];

@@ -1,0 +1,97 @@
+import type { Readable } from "node:stream";
+import type { FastifyRequest } from "fastify";
+import { limit } from "../core/limit.ts";
+import { LineCount } from "../formats/line-count.ts";
+import { Spool } from "../runtime/spool.ts";
+import { tooLarge } from "./errors.ts";
+import { addField, type Fields, fieldsOf } from "./fields.ts";
+import { Problem, problem } from "./problem.ts";
+
+/** A file of a form, received whole. */
+export interface ReceivedFile {
+  /** As the caller calls it: for messages and records, never for a path. */
+  readonly name: string;
+  /** Its content type, as sent. */
+  readonly type: string;
+  readonly spool: Spool;
+  /** Lines that are not empty. */
+  readonly lines: number;
+}
+
+/** A form received whole: fields in any order before and behind the files. */
+export interface ReceivedForm extends AsyncDisposable {
+  readonly fields: Fields;
+  /** Of the field `file`; the first two, so that a doubled one is noticed. */
+  readonly files: readonly ReceivedFile[];
+}
+
+/**
+ * Receives a multipart form bit by bit. The caller disposes of it. Throws 413 as soon as the file or a field is larger
+ * than allowed, 400 when the body ends too early. Any other body is a form without file.
+ */
+export async function receiveForm(request: FastifyRequest, folder: string, bodyBytes: number): Promise<ReceivedForm> {
+  if (!request.isMultipart())
+    return { fields: fieldsOf(request), files: [], [Symbol.asyncDispose]: async () => undefined };
+  const fields = new Map(fieldsOf(request));
+  const files: ReceivedFile[] = [];
+  const dispose = async (): Promise<void> => {
+    for (const { spool } of files) await spool.dispose();
+  };
+  try {
+    const limits = { fileSize: bodyBytes, fieldSize: limit.formFieldBytes, files: 16, fields: 64, parts: 80 };
+    for await (const part of request.parts({ limits })) {
+      if (part.type === "field") {
+        if (part.valueTruncated) throw tooLarge();
+        addField(fields, part.fieldname, String(part.value));
+      } else if (part.fieldname === "file" && part.filename !== "" && files.length < 2)
+        files.push(await receiveFile(part, folder));
+      else part.file.resume();
+    }
+  } catch (error) {
+    await dispose();
+    throw asCutOff(error);
+  }
+  return { fields, files, [Symbol.asyncDispose]: dispose };
+}
+
+interface FilePart {
+  readonly filename: string;
+  readonly mimetype: string;
+  readonly file: Readable & { readonly truncated: boolean };
+}
+
+async function receiveFile(part: FilePart, folder: string): Promise<ReceivedFile> {
+  const spool = new Spool(folder);
+  const count = new LineCount();
+  // The parser would wait for the end of the part, which may never come.
+  part.file.once("limit", () => part.file.destroy(tooLarge()));
+  try {
+    for await (const bytes of part.file as AsyncIterable<Buffer>) {
+      count.look(bytes);
+      await spool.write(bytes);
+    }
+    if (part.file.truncated) throw tooLarge();
+    return { name: part.filename, type: part.mimetype, spool, lines: count.lines };
+  } catch (error) {
+    await spool.dispose();
+    throw error;
+  }
+}
+
+/** The parser's own errors say no more than that the form is not one. */
+function asCutOff(error: unknown): unknown {
+  if (error instanceof Problem) return error;
+  const { message, code, statusCode } = error as { message?: string; code?: string; statusCode?: number };
+  if (statusCode === 413) return tooLarge();
+  const isForm =
+    /^(Unexpected end of|Malformed|Part terminated|Missing Content-Type|Multipart: |premature|aborted)/i.test(
+      message ?? "",
+    );
+  if (!isForm && code !== "ERR_STREAM_PREMATURE_CLOSE" && code !== "ECONNRESET") return error;
+  return problem(
+    400,
+    "REQUEST_INVALID",
+    "The form ends too early or is no multipart form",
+    "Send the form again, whole.",
+  );
+}

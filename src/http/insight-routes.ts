@@ -1,0 +1,139 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { ColumnType } from "../core/contract.ts";
+import type { Insight } from "../core/insight.ts";
+import { limit } from "../core/limit.ts";
+import { InsightParameterError, type Insights } from "../runtime/insights.ts";
+import { errorAnswers } from "./openapi.ts";
+import { fieldProblem, Problem } from "./problem.ts";
+
+/** Records that an insight answers with unless `limit` says otherwise. */
+const standardLimit = 100;
+
+const limitSchema = {
+  type: "integer",
+  minimum: 0,
+  maximum: limit.insightRows,
+  default: standardLimit,
+  description: "Records at most",
+} as const;
+
+/**
+ * Routes over the insights: `/insights?table=NAME`, as callers know it, and one of its own for each, which says what
+ * parameters it takes and which columns it answers with.
+ */
+export function addInsightRoutes(app: FastifyInstance, insights: Insights): void {
+  const names = insights.all.map(({ name }) => name);
+  const schema = {
+    tags: ["insights"],
+    summary: "The records of an insight",
+    description: `\`table\` is one of ${names.join(", ")}; other parameters are those of the insight, which has a route of its own.`,
+    querystring: {
+      type: "object",
+      properties: { table: { type: "string", description: "Name of the insight" }, limit: limitSchema },
+      required: ["table"],
+      additionalProperties: { type: "string" },
+    },
+    response: {
+      200: answerSchema("Records of the insight", { type: "object", additionalProperties: true }),
+      ...errorAnswers(405, 422, 429, 503),
+    },
+  };
+  app.get("/insights", { schema }, async (request, reply) => {
+    const { table, limit: most, ...given } = request.query as Query;
+    if (!names.includes(table)) throw new Problem(405, { error: `The insight ${table} is not supported` });
+    return send(insights, table, given, most, request, reply);
+  });
+  for (const insight of insights.all) addOwnRoute(app, insights, insight);
+}
+
+interface Query extends Readonly<Record<string, unknown>> {
+  readonly table: string;
+  readonly limit: number;
+}
+
+function addOwnRoute(app: FastifyInstance, insights: Insights, insight: Insight): void {
+  const parameters = insight.parameters.map((parameter): [string, object] => [
+    parameter.name,
+    { ...typeSchema(parameter.type), description: parameter.about, ...standardOf(parameter.default) },
+  ]);
+  const columns = insight.columns.map(({ name, type, about }): [string, object] => [
+    name,
+    { ...orNull(typeSchema(type)), ...(about === undefined ? {} : { description: about }) },
+  ]);
+  const [summary = insight.name, ...more] = insight.about.split("\n\n");
+  const schema = {
+    tags: ["insights"],
+    summary,
+    ...(more.length === 0 ? {} : { description: more.join("\n\n") }),
+    querystring: { type: "object", properties: { ...Object.fromEntries(parameters), limit: limitSchema } },
+    response: {
+      200: answerSchema("Records, in the order of the insight", {
+        type: "object",
+        properties: Object.fromEntries(columns),
+        required: insight.columns.map(({ name }) => name),
+      }),
+      ...errorAnswers(422, 429, 503),
+    },
+  };
+  app.get(`/insights/${insight.name}`, { schema }, async (request, reply) => {
+    const { limit: most, ...given } = request.query as Omit<Query, "table">;
+    return send(insights, insight.name, given, most as number, request, reply);
+  });
+}
+
+async function send(
+  insights: Insights,
+  name: string,
+  given: Readonly<Record<string, unknown>>,
+  most: number,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const texts = Object.fromEntries(Object.entries(given).map(([field, value]) => [field, String(value)]));
+  const { body, etag } = await answerOf(insights, name, texts, most);
+  reply.header("etag", etag).header("cache-control", "no-cache");
+  if (request.headers["if-none-match"] === etag) return reply.code(304).send();
+  return reply.header("content-type", "application/json; charset=utf-8").send(body);
+}
+
+async function answerOf(
+  insights: Insights,
+  name: string,
+  given: Readonly<Record<string, string>>,
+  most: number,
+): Promise<InsightAnswer> {
+  try {
+    return insights.cached(name, given, most) ?? (await insights.answer(name, given, most));
+  } catch (error) {
+    if (!(error instanceof InsightParameterError)) throw error;
+    throw fieldProblem({ loc: ["query", error.field], msg: error.message, type: "value_error" });
+  }
+}
+
+type InsightAnswer = Awaited<ReturnType<Insights["answer"]>>;
+
+function answerSchema(description: string, items: object): object {
+  return { description, content: { "application/json": { schema: { type: "array", items } } } };
+}
+
+function standardOf(value: unknown): object {
+  return value === undefined ? {} : { default: value };
+}
+
+function orNull(schema: { readonly type?: string }): object {
+  return schema.type === undefined ? schema : { ...schema, type: [schema.type, "null"] };
+}
+
+/** As values stand in answers: decimals, dates and timestamps are text. */
+function typeSchema(type: ColumnType): { readonly type?: string } {
+  const types: Partial<Record<ColumnType, { readonly type?: string; readonly format?: string }>> = {
+    integer: { type: "integer" },
+    bigint: { type: "integer", format: "int64" },
+    double: { type: "number" },
+    boolean: { type: "boolean" },
+    date: { type: "string", format: "date" },
+    timestamp: { type: "string", format: "date-time" },
+    json: {},
+  };
+  return types[type] ?? { type: "string" };
+}

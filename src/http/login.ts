@@ -1,0 +1,68 @@
+import type { FastifyRequest } from "fastify";
+import type { Role, User, Users } from "../runtime/users.ts";
+import { TooManyLogins } from "../runtime/users.ts";
+import type { Fields } from "./fields.ts";
+import { fieldProblem, missingField, Problem, problem } from "./problem.ts";
+
+const wrong = { detail: "Incorrect username or password" };
+const challenge = { "www-authenticate": 'Basic realm="millrace", charset="UTF-8"' };
+
+/** Who calls, as far as the request says. */
+interface Credentials {
+  readonly name: string;
+  readonly password: string;
+  readonly scheme: "basic" | "form";
+}
+
+/**
+ * The user that a request names by HTTP Basic, or by the fields `username` and `password` of its form, who must have
+ * the role at least. `fields` is undefined for routes without a form. Throws 401 (Basic) or 400 (form) for wrong
+ * credentials, 422 for missing fields, 403 for a role that is too low.
+ */
+export async function login(
+  users: Users,
+  request: FastifyRequest,
+  role: Role,
+  fields: Fields | undefined,
+): Promise<User> {
+  const credentials = basicOf(request) ?? formOf(fields);
+  const user = await verified(users, credentials);
+  if (user === undefined) {
+    throw credentials.scheme === "basic" ? new Problem(401, wrong, challenge) : new Problem(400, wrong);
+  }
+  if (!users.allows(user, role)) throw forbidden(user, role);
+  return user;
+}
+
+async function verified(users: Users, { name, password }: Credentials): Promise<User | undefined> {
+  try {
+    return await users.verify(name, password);
+  } catch (error) {
+    if (!(error instanceof TooManyLogins)) throw error;
+    throw problem(503, "SINK_BUSY", "Too many logins wait already", "Send the request again in a few seconds.", {
+      "retry-after": "2",
+    });
+  }
+}
+
+function basicOf({ headers }: FastifyRequest): Credentials | undefined {
+  const given = /^basic\s+([a-z0-9+/]+=*)\s*$/i.exec(headers.authorization ?? "")?.[1];
+  if (headers.authorization === undefined) return undefined;
+  const text = given === undefined ? "" : Buffer.from(given, "base64").toString("utf8");
+  const at = text.indexOf(":");
+  if (at < 0) throw new Problem(401, wrong, challenge);
+  return { name: text.slice(0, at), password: text.slice(at + 1), scheme: "basic" };
+}
+
+function formOf(fields: Fields | undefined): Credentials {
+  if (fields === undefined) throw new Problem(401, wrong, challenge);
+  const name = fields.get("username");
+  const password = fields.get("password");
+  if (name !== undefined && password !== undefined) return { name, password, scheme: "form" };
+  const missing = [...(name === undefined ? ["username"] : []), ...(password === undefined ? ["password"] : [])];
+  throw fieldProblem(...missing.map((field) => missingField("body", field)));
+}
+
+function forbidden({ name }: User, role: Role): Problem {
+  return problem(403, "FORBIDDEN", `The user ${name} may not do this`, `It takes the role ${role}.`);
+}

@@ -1,0 +1,85 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "@prometheus-io/client";
+import type { FastifyInstance } from "fastify";
+import type { PipelineState, ServiceEvent } from "../runtime/service.ts";
+
+/** What a service counts, in the format of Prometheus. Names and labels are documented in docs/server.md. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #records: Counter<"pipeline" | "fate">;
+  readonly #failures: Counter<"what">;
+  readonly #waiting: Counter<"pipeline">;
+  readonly #requests: Histogram<"method" | "route" | "status">;
+
+  constructor() {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.#records = new Counter({
+      name: "millrace_records_total",
+      help: "Records committed, by what became of them",
+      labelNames: ["pipeline", "fate"],
+      registers,
+    });
+    this.#failures = new Counter({
+      name: "millrace_failures_total",
+      help: "Work of the service that failed",
+      labelNames: ["what"],
+      registers,
+    });
+    this.#waiting = new Counter({
+      name: "millrace_waits_total",
+      help: "Pauses because a place was away or busy",
+      labelNames: ["pipeline"],
+      registers,
+    });
+    this.#requests = new Histogram({
+      name: "millrace_http_request_duration_seconds",
+      help: "Time from a request's first byte to its answer's last",
+      labelNames: ["method", "route", "status"],
+      buckets: [0.001, 0.005, 0.025, 0.1, 0.25, 1, 2.5, 10, 60],
+      registers,
+    });
+  }
+
+  /** Tells, whenever it is asked for, how these pipelines fare. */
+  watch(pipelines: () => readonly PipelineState[]): void {
+    new Gauge({
+      name: "millrace_pipeline_running",
+      help: "1 while a pipeline runs, 0 while it waits after a failure",
+      labelNames: ["pipeline"],
+      registers: [this.#registry],
+      collect() {
+        for (const { name, state } of pipelines()) this.set({ pipeline: name }, state === "running" ? 1 : 0);
+      },
+    });
+  }
+
+  observe(event: ServiceEvent): void {
+    if (event.kind === "failed") this.#failures.inc({ what: event.what });
+    if (event.kind !== "pipeline") return;
+    const { pipeline } = event;
+    if (event.event.event === "waiting") this.#waiting.inc({ pipeline });
+    if (event.event.event !== "batch") return;
+    const { loaded, merged, filtered, rejected } = event.event.counts;
+    for (const [fate, count] of Object.entries({ loaded, merged, filtered, rejected })) {
+      this.#records.inc({ pipeline, fate }, count);
+    }
+  }
+
+  /** Times every request by its route, and serves `/metrics`. */
+  addTo(app: FastifyInstance): void {
+    app.addHook("onResponse", (request, reply, done) => {
+      // The route's pattern: addresses that callers make up must not become labels.
+      const route = request.routeOptions.url ?? "none";
+      this.#requests.observe(
+        { method: request.method, route, status: String(reply.statusCode) },
+        reply.elapsedTime / 1_000,
+      );
+      done();
+    });
+    const schema = { tags: ["operations"], summary: "Metrics in the format of Prometheus", response: {} };
+    app.get("/metrics", { schema }, async (_, reply) => {
+      const text = await this.#registry.metrics();
+      return reply.header("content-type", this.#registry.contentType).send(text);
+    });
+  }
+}

@@ -1,0 +1,207 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import type { FastifyInstance, FastifyServerOptions } from "fastify";
+import { MillraceError } from "../core/error.ts";
+import { parsePlace } from "../core/place.ts";
+import { setting, type SettingsOf } from "../core/setting.ts";
+import type { LoadedConfig } from "../runtime/config.ts";
+import { openStore } from "../runtime/schemes.ts";
+import { Service, type ServiceEvent } from "../runtime/service.ts";
+import { Settings } from "../runtime/settings.ts";
+import { Users, userSettings } from "../runtime/users.ts";
+import { buildApp } from "./app.ts";
+import type { Application, ApplicationContext } from "./application.ts";
+
+export type { Application } from "./application.ts";
+import { addConsole } from "./console.ts";
+import { addFront } from "./front.ts";
+import { addHealth } from "./health.ts";
+import { loggerOptions, logRequests } from "./log.ts";
+import { Metrics } from "./metrics.ts";
+
+/** Settings of the server itself. */
+export const httpSettings = {
+  port: setting.count(8080, "port to listen at; 0 for any that is free", { max: 65_535 }),
+  host: setting.text("127.0.0.1", "address to listen at; 0.0.0.0 for all of this machine's"),
+  rateLimit: setting.count(10, "requests per second of one client address to one route; 0 for no limit"),
+  bodyBytes: setting.bytes(64 * 2 ** 20, "largest body taken"),
+  requestSeconds: setting.count(300, "how long a request may take to arrive", { min: 1, max: 86_400 }),
+  trustProxy: setting.flag(false, "whether X-Forwarded-For is believed: only behind a proxy that writes it"),
+  tlsCert: setting.text("", "file of the certificate chain (PEM); with tlsKey the server speaks HTTPS"),
+  tlsKey: setting.text("", "file of the certificate's private key (PEM)"),
+} as const;
+
+export interface ServerOptions {
+  readonly applications: readonly Application[];
+  readonly config: Pick<LoadedConfig, "file" | "settings" | "stateSchema">;
+  /** `--set GROUP.NAME=VALUE`, as given; what other flags say among them. */
+  readonly flags: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly data: string;
+  readonly version: string;
+  readonly memoryBytes?: number;
+  /** Gets the log, a JSON object a line. */
+  readonly log: (line: string) => void;
+  readonly onEvent: (event: ServiceEvent) => void;
+}
+
+/** A place that a setting of an application names. */
+export interface UsedPlace {
+  readonly setting: string;
+  /** Without secrets. */
+  readonly shown: string;
+}
+
+export interface RunningServer {
+  readonly app: FastifyInstance;
+  readonly url: string;
+  readonly places: readonly UsedPlace[];
+  readonly hasUsers: boolean;
+  /** Takes no new requests, finishes those under way and the batches at hand, and lets everything go. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the service: opens what the applications need, listens, then follows their pipelines. Resolves when requests are
+ * answered. Rejects, with everything closed again, with CONFIG_INVALID, ADDRESS_IN_USE or what a place says.
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const settings = settingsOf(options);
+  const metrics = new Metrics();
+  const onEvent = (event: ServiceEvent): void => {
+    metrics.observe(event);
+    options.onEvent(event);
+  };
+  const service = await Service.open({ ...options, onEvent });
+  metrics.watch(() => service.pipelines);
+  try {
+    return await listen(options, settings, service, metrics);
+  } catch (error) {
+    await service.close();
+    throw error;
+  }
+}
+
+function settingsOf({ applications, flags, environment, config, data }: ServerOptions): Settings {
+  const groups = Object.fromEntries(applications.map((one) => [one.name, one.settings]));
+  return new Settings({ ...groups, http: httpSettings, users: userSettings }, { flags, environment, config, data });
+}
+
+async function listen(
+  options: ServerOptions,
+  settings: Settings,
+  service: Service,
+  metrics: Metrics,
+): Promise<RunningServer> {
+  const http = settings.of("http", httpSettings);
+  const store = service.session.closing(
+    await openStore(settings.of("users", userSettings).place, service.session.context),
+  );
+  await store.open();
+  const users = new Users(store, { now: () => service.session.context.now() });
+  const services = { users, version: options.version, bodyBytes: http.bodyBytes, scratch: service.scratch };
+  const app = await buildApp({
+    services,
+    rateLimit: http.rateLimit,
+    trustProxy: http.trustProxy,
+    requestMs: http.requestSeconds * 1_000,
+    server: { logger: loggerOptions(options.log), ...(await tlsOf(http)) },
+  });
+  const places: UsedPlace[] = [];
+  try {
+    metrics.addTo(app);
+    logRequests(app);
+    await addConsole(app);
+    addFront(app, options.applications);
+    addHealth(app, service);
+    for (const application of options.applications) places.push(...(await open(application, settings, service, app)));
+    const url = await listenAt(app, http);
+    const hasUsers = (await users.list()).length > 0;
+    return { app, url, places, hasUsers, close: closing(app, service) };
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}
+
+async function open(
+  application: Application,
+  settings: Settings,
+  service: Service,
+  app: FastifyInstance,
+): Promise<UsedPlace[]> {
+  const { name } = application;
+  const values = settings.of(name, application.settings);
+  const context: ApplicationContext = {
+    settings: values,
+    warehouse: (url, contracts) => service.warehouse(name, url, contracts),
+    backups: (place) => service.backups(place),
+    insights: (folder, warehouse) => service.insights(fileURLToPath(folder), warehouse),
+    log: (url) => service.log(url),
+    now: () => service.session.context.now(),
+    stopping: service.stopping,
+    schedule: (what, pattern, work) => service.schedule(what, pattern, work),
+  };
+  const opened = await application.open(context);
+  opened.routes(app);
+  const { pipelines = [] } = opened;
+  for (const one of pipelines) {
+    if ("watch" in one) service.follow(one.pipeline, one.watch);
+    else service.follow(one);
+  }
+  return Object.entries(application.settings).flatMap(([key, { kind }]) => {
+    const value = values[key];
+    return kind === "place" && value !== ""
+      ? [{ setting: `${name}.${key}`, shown: parsePlace(String(value)).shown }]
+      : [];
+  });
+}
+
+type HttpSettings = SettingsOf<typeof httpSettings>;
+
+async function tlsOf({
+  tlsCert,
+  tlsKey,
+}: HttpSettings): Promise<Pick<FastifyServerOptions, never> & { https?: object }> {
+  if (tlsCert === "" && tlsKey === "") return {};
+  try {
+    const [cert, key] = await Promise.all([readFile(tlsCert), readFile(tlsKey)]);
+    return { https: { cert, key, minVersion: "TLSv1.2" } };
+  } catch (cause) {
+    throw new MillraceError("CONFIG_INVALID", "The files of http.tlsCert and http.tlsKey cannot be read", {
+      remedy: "Name both, each a PEM file that this user may read.",
+      cause,
+    });
+  }
+}
+
+async function listenAt(app: FastifyInstance, { host, port }: HttpSettings): Promise<string> {
+  try {
+    const { level } = app.log;
+    app.log.level = "warn"; // the command line says where it listens
+    const url = await app.listen({ host, port });
+    app.log.level = level;
+    // An address to click on: 0.0.0.0 is none.
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== "EADDRINUSE" && code !== "EACCES" && code !== "EADDRNOTAVAIL" && code !== "ENOTFOUND") throw cause;
+    throw new MillraceError("ADDRESS_IN_USE", `The server cannot listen at ${host}:${port} (${code})`, {
+      remedy: "Choose another port with --port, or end the program that listens there.",
+      cause,
+    });
+  }
+}
+
+function closing(app: FastifyInstance, service: Service): () => Promise<void> {
+  let closed: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    service.announceStop();
+    try {
+      await app.close();
+    } finally {
+      await service.close();
+    }
+  };
+  return () => (closed ??= close());
+}
