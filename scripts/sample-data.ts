@@ -87,3 +87,26 @@ export const employeesContract = {
     job_id: { type: "integer" },
   },
 };
+
+/** The ids that `employeesCsv` refers to: departments 1 to 12, jobs 1 to 183. */
+export const sampleDepartments = 12;
+export const sampleJobs = 183;
+
+/** The CSV text of `departments` without header: id, department. No two have one name. */
+export function departmentsCsv({ seed = 2 }: { readonly seed?: number } = {}): string {
+  return namedLines(sampleDepartments, seed, (random) => word(random));
+}
+
+/** The CSV text of `jobs` without header: id, job. No two have one name. */
+export function jobsCsv({ seed = 3 }: { readonly seed?: number } = {}): string {
+  return namedLines(sampleJobs, seed, (random) => `${word(random)} ${grades[Math.floor(random() * grades.length)]}`);
+}
+
+const grades = ["Assistant", "Clerk", "Engineer", "Manager", "I", "II", "III", "IV"];
+
+function namedLines(count: number, seed: number, makeName: (random: () => number) => string): string {
+  const random = randomNumbers(seed);
+  const names = new Set<string>();
+  while (names.size < count) names.add(makeName(random));
+  return [...names].map((name, index) => `${index + 1},${name}\n`).join("");
+}

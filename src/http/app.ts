@@ -34,11 +34,17 @@ export interface AppOptions {
   readonly server: Pick<FastifyServerOptions, "logger"> & { readonly https?: object };
 }
 
+const looksEveryMs = 5_000;
+
 /** The server without a port: routes are added, `inject` asks them, and `server.ts` listens. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { services, requestMs } = options;
+  // A request that takes too long is noticed at the next look.
+  const looks = { connectionsCheckingInterval: Math.min(requestMs, looksEveryMs) };
+  const { https, ...server } = options.server;
   const app = Fastify({
-    ...(options.server as object),
+    ...server,
+    ...((https === undefined ? { http: looks } : { https: { ...https, ...looks } }) as object),
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: options.trustProxy,
     bodyLimit: services.bodyBytes,

@@ -1,7 +1,9 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 import { type Block, blocksOf, type Page, root } from "./markdown.ts";
 
@@ -11,12 +13,14 @@ import { type Block, blocksOf, type Page, root } from "./markdown.ts";
  *     csv hired.csv      the block is the file hired.csv; so with ts, json and every other language
  *     sh run             the block is run, after the files before it are written (in the README every sh block is)
  *     sh run exit=1      it must end with this exit code
+ *     sh service         it runs until the page ends; the steps behind it begin when it says where it listens
  *     sh clone           it belongs to a clone of the repository and is not run
  *     sql duckdb:a.db    each of its queries is put to that place
  *     text               right behind a block that is run: what it prints. A line that is `…` stands for any lines
  */
 export type Step =
   | { readonly kind: "file"; readonly name: string; readonly block: Block }
+  | { readonly kind: "service"; readonly block: Block }
   | { readonly kind: "run"; readonly exit: number; readonly block: Block; readonly shown: Block | undefined };
 
 export function stepsOf(page: Page): Step[] {
@@ -25,6 +29,7 @@ export function stepsOf(page: Page): Step[] {
     const [language, ...words] = block.words;
     const url = language === "sql" ? words[0] : undefined;
     if (url !== undefined) return [{ kind: "run", exit: 0, block: queriesOf(block, url), shown: undefined }];
+    if (language === "sh" && words.includes("service")) return [{ kind: "service", block }];
     if (isRun(page, block)) {
       const exit = words.find((word) => word.startsWith("exit="))?.slice("exit=".length);
       const next = blocks[index + 1];
@@ -92,7 +97,7 @@ export interface Played {
 
 /** Writes the file, or runs the commands. `shownUrl` in them stands for `url`. */
 export async function play(
-  step: Step,
+  step: Exclude<Step, { kind: "service" }>,
   folder: string,
   replaced: Readonly<Record<string, string>> = {},
 ): Promise<Played> {
@@ -106,9 +111,43 @@ export async function play(
   return runShell(text, folder);
 }
 
-export function runShell(text: string, folder: string): Promise<Played> {
+/** The port that the pages show; what is served listens at a free one, which stands for it in the steps behind. */
+export const shownPort = "8080";
+
+export interface Served {
+  readonly port: string;
+  stop(): Promise<void>;
+}
+
+/** Starts what runs until the page ends, and waits until it says where it listens. */
+export async function serve(block: Block, folder: string): Promise<Served> {
+  const env = { ...shellEnvironment(folder), MILLRACE_HTTP_PORT: "0" };
+  const child = spawn("bash", ["-c", `exec ${block.text.trim()}`], {
+    cwd: folder,
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(child, "close");
+  const stop = async (): Promise<void> => {
+    child.kill("SIGTERM");
+    await ended;
+  };
+  for await (const line of createInterface({ input: child.stdout })) {
+    const port = /https?:\/\/127\.0\.0\.1:(\d+)/.exec(line)?.[1];
+    if (port === undefined) continue;
+    child.stdout.resume();
+    return { port, stop };
+  }
+  throw new Error(`${block.text.trim()} ended before it said where it listens`);
+}
+
+function shellEnvironment(folder: string): NodeJS.ProcessEnv {
   const path = [join(folder, ".bin"), dirname(process.execPath), process.env["PATH"]].join(delimiter);
-  const env = { ...readersEnvironment(), PATH: path, NO_COLOR: "1" };
+  return { ...readersEnvironment(), PATH: path, NO_COLOR: "1" };
+}
+
+export function runShell(text: string, folder: string): Promise<Played> {
+  const env = shellEnvironment(folder);
   return new Promise((resolve) => {
     const args = ["-e", "-o", "pipefail", "-c", `exec 2>&1\n${text}`];
     execFile("bash", args, { cwd: folder, env, timeout: 120_000 }, (error, output) => {
@@ -133,6 +172,9 @@ const changing: readonly (readonly [RegExp, string])[] = [
   [/\b\d+(\.\d+)? m?s\b/g, "N s"],
   [/[\d,]+ rows?\/s/g, "N rows/s"],
   [/"ms":\d+/g, '"ms":N'],
+  [/"duration\(s\)":[\d.]+/g, '"duration(s)":N'],
+  [/\d{8}T\d{9}Z-[0-9a-f]{6}/g, "BACKUP"],
+  [/"sizeBytes":\d+/g, '"sizeBytes":N'],
   [/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, "UUID"],
   [/\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{12}\b/g, "VERSION"],
 ];

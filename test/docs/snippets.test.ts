@@ -17,6 +17,9 @@ import {
   openStage,
   play,
   runShell,
+  serve,
+  type Served,
+  shownPort,
   type Step,
   stepsOf,
 } from "./play.ts";
@@ -31,9 +34,15 @@ async function playSteps(
   replaced: Readonly<Record<string, string>>,
 ): Promise<void> {
   const folder = await openStage();
+  const services: Served[] = [];
   try {
     for (const step of steps) {
-      const { exit, output } = await play(step, folder, replaced);
+      if (step.kind === "service") {
+        services.push(await serve(step.block, folder));
+        continue;
+      }
+      const ports = Object.fromEntries(services.map(({ port }) => [shownPort, port]));
+      const { exit, output } = await play(step, folder, { ...replaced, ...ports });
       const where = `${page.path}:${step.block.line}`;
       if (step.kind === "file") continue;
       expect(exit, `${where} ends with an exit code that the page does not say, and prints\n${output}`).toBe(step.exit);
@@ -45,6 +54,7 @@ async function playSteps(
       else expect(printed, `${where} prints what the page does not show`).toBe(shown);
     }
   } finally {
+    for (const service of services) await service.stop();
     await closeStage(folder);
   }
 }
