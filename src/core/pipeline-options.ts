@@ -7,9 +7,9 @@ type Rule = readonly [isRight: (value: unknown) => boolean, says: string];
 const aBoolean: Rule = [(value) => typeof value === "boolean", "true or false"];
 const aText: Rule = [(value) => typeof value === "string", "text"];
 const aChar: Rule = [(value) => typeof value === "string" && value.length === 1, "one character"];
-const aLaneCount: Rule = [
-  (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= limit.parallel,
-  `a whole number from 1 to ${limit.parallel}`,
+const wholeNumber = (min: number, max: number): Rule => [
+  (value) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+  `a whole number from ${min} to ${max}`,
 ];
 const oneOf = (...allowed: readonly string[]): Rule => [
   (value) => typeof value === "string" && allowed.includes(value),
@@ -24,9 +24,12 @@ export const sourceRules: Readonly<Record<string, Rule>> = {
   encoding: oneOf("utf-8", "latin1", "utf-16le", "utf-16be"),
   nullText: aText,
   ignoreExtra: aBoolean,
-  parallel: aLaneCount,
+  parallel: wholeNumber(1, limit.parallel),
   atomic: aBoolean,
   settle: oneOf("keep", "delete", "archive"),
+  batchRows: wholeNumber(1, limit.batchRecords),
+  lingerMs: wholeNumber(0, 60_000),
+  whenGone: oneOf("fail", "skip"),
 };
 
 export const sinkRules: Readonly<Record<string, Rule>> = {

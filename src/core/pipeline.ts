@@ -30,6 +30,12 @@ export interface SourceOptions extends FormatOptions {
   readonly atomic?: boolean;
   /** After commit: `keep` (default), `delete`, or `archive` into the folder `done` beside the file. */
   readonly settle?: "keep" | "delete" | "archive";
+  /** Of a log: records of one batch at most. Default 20 000. */
+  readonly batchRows?: number;
+  /** Of a log: how long the first record of a batch waits for others, in ms. Default 200. */
+  readonly lingerMs?: number;
+  /** Of a log: what to do about records that were trimmed before they were read. Default `fail`. */
+  readonly whenGone?: "fail" | "skip";
 }
 
 export interface SinkOptions {

@@ -1,8 +1,11 @@
 import { MillraceError } from "../core/error.ts";
 import type { SinkOptions } from "../core/pipeline.ts";
-import { parsePlace } from "../core/place.ts";
+import { type Place, parsePlace } from "../core/place.ts";
 import type { AdapterContext, SinkFactory } from "../ports/adapter.ts";
+import type { Archive, ArchiveFactory } from "../ports/archive.ts";
+import type { Log, LogFactory } from "../ports/log.ts";
 import type { Sink } from "../ports/sink.ts";
+import type { Store, StoreFactory } from "../ports/store.ts";
 
 /**
  * The scheme table: the one place outside an adapter's folder that names it. Adapters are loaded when their scheme is
@@ -17,15 +20,66 @@ const sinks: Readonly<Record<string, () => Promise<SinkFactory>>> = {
 
 export const sinkSchemes: readonly string[] = Object.keys(sinks);
 
+const archives: Readonly<Record<string, () => Promise<ArchiveFactory>>> = {
+  file: async () => (await import("../adapters/file/index.ts")).fileArchive,
+  s3: async () => (await import("../adapters/s3/index.ts")).s3Archive,
+};
+
+const stores: Readonly<Record<string, () => Promise<StoreFactory>>> = {
+  file: async () => (await import("../adapters/file/index.ts")).fileStore,
+  postgres: async () => (await import("../adapters/postgres/index.ts")).postgresStore,
+  postgresql: async () => (await import("../adapters/postgres/index.ts")).postgresStore,
+};
+
+const logs: Readonly<Record<string, () => Promise<LogFactory>>> = {
+  log: async () => (await import("../adapters/log/index.ts")).embeddedLog,
+  kafka: async () => (await import("../adapters/kafka/index.ts")).kafkaLog,
+};
+
+/** Whether the place is a log and not a place of files or tables. */
+export function isLog({ scheme }: Place): boolean {
+  return Object.hasOwn(logs, scheme);
+}
+
+/** The log at `url`, not yet connected. */
+export async function openLog(url: string, context: AdapterContext): Promise<Log> {
+  const place = parsePlace(url);
+  const factory = await factoryOf(logs, place, "There is no log at", "Logs");
+  return factory(place, context);
+}
+
 /** The sink at `url`, not yet connected. */
 export async function openSink(url: string, options: SinkOptions, context: AdapterContext): Promise<Sink> {
   const place = parsePlace(url);
-  const load = sinks[place.scheme];
-  if (load === undefined) {
-    throw new MillraceError("SCHEME_UNKNOWN", `Rows cannot go to ${place.scheme}: (${place.shown})`, {
-      remedy: `Sinks are ${sinkSchemes.map((scheme) => `${scheme}:`).join(", ")}.`,
-    });
-  }
-  const factory = await load();
+  const factory = await factoryOf(sinks, place, "Rows cannot go to", "Sinks");
   return factory(place, options, context);
+}
+
+/** The archive at `url`, not yet connected. */
+export async function openArchive(url: string, context: AdapterContext): Promise<Archive> {
+  const place = parsePlace(url);
+  const factory = await factoryOf(archives, place, "Backups cannot be kept in", "Archives");
+  return factory(place, context);
+}
+
+/** The store at `url`, not yet connected. */
+export async function openStore(url: string, context: AdapterContext): Promise<Store> {
+  const place = parsePlace(url);
+  const factory = await factoryOf(stores, place, "Keyed data cannot be kept in", "Stores");
+  return factory(place, context);
+}
+
+function factoryOf<Factory>(
+  table: Readonly<Record<string, () => Promise<Factory>>>,
+  { scheme, shown }: Place,
+  cannot: string,
+  kinds: string,
+): Promise<Factory> {
+  const load = table[scheme];
+  if (load !== undefined) return load();
+  throw new MillraceError("SCHEME_UNKNOWN", `${cannot} ${scheme}: (${shown})`, {
+    remedy: `${kinds} are ${Object.keys(table)
+      .map((name) => `${name}:`)
+      .join(", ")}.`,
+  });
 }

@@ -1,0 +1,44 @@
+import type { Contract } from "../core/contract.ts";
+import { limit } from "../core/limit.ts";
+import type { Pipeline } from "../core/pipeline.ts";
+import type { AdapterContext } from "../ports/adapter.ts";
+import type { Log } from "../ports/log.ts";
+import type { Source } from "../ports/source.ts";
+import { fileSource } from "./file-lanes.ts";
+import { logSource } from "./log-source.ts";
+
+/** The source of a pipeline that reads files. */
+export function sourceOfPipelineFiles(
+  pipeline: Pipeline,
+  contract: Contract | undefined,
+  again: boolean,
+  batchBytes: number,
+  context: AdapterContext,
+): Source {
+  // One transaction for a whole file takes its lanes one after another.
+  const whole = pipeline.source.atomic === true || pipeline.sink.mode === "replace";
+  const { parallel: _, ...unsplit } = pipeline.source;
+  return fileSource({
+    url: pipeline.from,
+    options: whole ? unsplit : pipeline.source,
+    contract,
+    again,
+    // Rows of what a grown file held before are removed too, so they are read once more.
+    fromStart: pipeline.sink.mode === "replace",
+    batchBytes,
+    context,
+  });
+}
+
+/** The source of a pipeline that reads a log: the processes that run the pipeline share its lanes. */
+export function sourceOfLog(log: Log, { name, source }: Pipeline, batchBytes: number, context: AdapterContext): Source {
+  const {
+    batchRows: rows = limit.logBatchRows,
+    lingerMs = limit.lingerMs,
+    ignoreExtra = false,
+    whenGone = "fail",
+  } = source;
+  // All lanes of a log are read at the same time, each with a batch under way and one being prepared.
+  const bytes = Math.min(batchBytes, limit.logBatchBytes);
+  return logSource({ log, group: name, bounds: { rows, bytes, lingerMs }, ignoreExtra, whenGone, context });
+}
