@@ -82,6 +82,7 @@ export class Service {
 
   static async open(options: ServiceOptions): Promise<Service> {
     await makeFolder(options.data);
+    await makeFolder(scratchIn(options.data));
     const notice = (text: string): void => options.onEvent({ kind: "notice", text });
     const { memoryBytes } = options;
     const memory = memoryBytes === undefined ? {} : { memoryBytes };
@@ -95,7 +96,7 @@ export class Service {
 
   /** A folder for temporary files of this process. */
   get scratch(): string {
-    return join(this.data, "tmp");
+    return scratchIn(this.data);
   }
 
   /** Opens a place of tables for as long as the service runs. Rejects as `Warehouse.open`. */
@@ -112,7 +113,6 @@ export class Service {
   async backups(place: string): Promise<Backups> {
     const { engine, context } = this.session;
     const archive = this.session.closing(await openArchive(place, context));
-    await makeFolder(this.scratch);
     return new Backups({ archive, engine, context, folder: this.scratch });
   }
 
@@ -265,4 +265,8 @@ async function stateOf(sink: Sink): Promise<{ readonly place: string; readonly s
   } catch (error) {
     return { place, state: toMillraceError(sink.explain(error)).code };
   }
+}
+
+function scratchIn(data: string): string {
+  return join(data, "tmp");
 }

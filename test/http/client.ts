@@ -578,6 +578,52 @@ export class Client {
     return this.#ask("GET", "/insights/HIRES_DEPARTMENT_JOB", query);
   }
 
+  /** Employees whose department or job is not in its table, as files come in any order. */
+  getInsightsUnknownReferences(
+    query: { limit?: number } = {},
+  ): Promise<
+    | {
+        readonly status: 200;
+        readonly headers: Headers;
+        readonly body: readonly {
+          readonly id: number | null;
+          readonly reference: string | null;
+          readonly value: number | null;
+        }[];
+      }
+    | {
+        readonly status: 422;
+        readonly headers: Headers;
+        readonly body: {
+          readonly detail:
+            | string
+            | readonly { readonly loc: readonly (string | number)[]; readonly msg: string; readonly type: string }[];
+        };
+      }
+    | {
+        readonly status: 429;
+        readonly headers: Headers;
+        readonly body: {
+          readonly error?: string;
+          readonly code?: string;
+          readonly remedy?: string;
+          readonly request?: string;
+        };
+      }
+    | {
+        readonly status: 503;
+        readonly headers: Headers;
+        readonly body: {
+          readonly error?: string;
+          readonly code?: string;
+          readonly remedy?: string;
+          readonly request?: string;
+        };
+      }
+  > {
+    return this.#ask("GET", "/insights/UNKNOWN_REFERENCES", query);
+  }
+
   async #ask<Answer>(method: string, path: string, query: Values, form?: Values): Promise<Answer> {
     const url = new URL(path, this.#options.url);
     for (const [name, value] of Object.entries(query))
