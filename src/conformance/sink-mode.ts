@@ -22,6 +22,7 @@ export const modeBehaviours: readonly SinkBehaviour[] = [
   { name: "merge inserts, changes and counts both", run: mergeInsertsAndChanges },
   { name: "merge takes the last of equal keys in a batch", run: mergeTakesLast },
   { name: "merge of a key of several columns", run: mergeByCompositeKey },
+  { name: "fills a serial column, where it says that it can", run: fillsSerial },
   { name: "replace shows the old rows until commit and then the new ones", run: replaceSwitches },
   { name: "replace rolled back keeps the old rows", run: replaceRolledBack },
   { name: "replace forgets the pipeline's other lanes", run: replaceForgetsLanes },
@@ -40,6 +41,24 @@ async function appendKeepsDuplicates(scene: SinkScene): Promise<void> {
   await load(scene, target, { claim, rows: [row, row] });
   await load(scene, target, { claim: { ...claim, position: positionAt(2) }, rows: [row] });
   scene.expect(await rowsOf(scene, target)).toEqual([row, row, row]);
+}
+
+async function fillsSerial(scene: SinkScene): Promise<void> {
+  if (!scene.sink.facts.serials) return;
+  const target: Target = { ...makeKeyedTarget(), serial: "number" };
+  const claim = await start(scene, target);
+  const named = (...ids: readonly number[]) => ids.map((id) => ({ id, name: `name ${id}` }));
+  await load(scene, target, { claim, rows: named(5, 6) });
+  const again = { ...claim, position: positionAt(2) };
+  const result = await load(scene, target, { claim: again, rows: named(6, 7) });
+  scene.expect([result.loaded, result.merged]).toEqual([1, 1]);
+  scene.expect((await scene.sink.prepare(target)).created).toEqual(false);
+  const numbers: unknown[] = [];
+  for await (const rows of scene.sink.query(`select id, number from ${target.table} order by number`)) {
+    numbers.push(...rows.map((row) => row["id"]));
+    scene.expect(rows.every((row) => Number(row["number"]) > 0)).toEqual(true);
+  }
+  scene.expect(numbers).toEqual([5, 6, 7]);
 }
 
 async function appendRefusesDuplicates(scene: SinkScene): Promise<void> {

@@ -8,8 +8,12 @@ import { isJsonObject, type Json, type JsonObject } from "./json.ts";
  */
 export function contractToJson(contract: Contract): JsonObject {
   const columns = Object.fromEntries(Object.entries(contract.columns).map(([name, column]) => [name, { ...column }]));
-  if (contract.checks.length === 0) return { table: contract.table, columns };
-  return { table: contract.table, columns, checks: Object.fromEntries(contract.checks.map((c) => [c.name, c.sql])) };
+  const { table, serial, checks } = contract;
+  return {
+    ...{ table, columns },
+    ...(checks.length === 0 ? {} : { checks: Object.fromEntries(checks.map((c) => [c.name, c.sql])) }),
+    ...(serial === undefined ? {} : { serial }),
+  };
 }
 
 type Kind = "string" | "number" | "boolean" | "bound" | "list";
@@ -40,12 +44,15 @@ const kindNames: Readonly<Record<Kind, string>> = {
 /** Parses the JSON form. `source` names it in errors. Throws CONTRACT_INVALID; unknown fields are mistakes. */
 export function contractFromJson(value: unknown, source: string): Contract {
   if (!isJsonObject(value)) throw mistake(source, "it is not a JSON object");
-  rejectUnknownFields(value, ["table", "columns", "checks", "check", "$schema"], source, "the contract");
-  const { table, columns } = value as Record<string, unknown>;
+  rejectUnknownFields(value, ["table", "columns", "checks", "check", "serial", "$schema"], source, "the contract");
+  const { table, columns, serial } = value as Record<string, unknown>;
   if (typeof table !== "string") throw mistake(source, '"table" is missing or not a string');
   if (!isJsonObject(columns)) throw mistake(source, '"columns" is missing or not an object');
   const parsed = Object.entries(columns).map(([name, column]) => [name, columnFromJson(column, name, source)] as const);
-  return validateContract({ table, columns: Object.fromEntries(parsed), checks: checksFromJson(value, source) });
+  if (serial !== undefined && typeof serial !== "string") throw mistake(source, '"serial" is not a string');
+  const checks = checksFromJson(value, source);
+  const made = serial === undefined ? {} : { serial };
+  return validateContract({ table, columns: Object.fromEntries(parsed), checks, ...made });
 }
 
 function columnFromJson(value: unknown, name: string, source: string): Column {

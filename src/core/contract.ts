@@ -50,6 +50,8 @@ export interface Contract<Row = Record<string, unknown>> {
   readonly table: string;
   readonly columns: Readonly<Record<string, Column>>;
   readonly checks: readonly RowCheck[];
+  /** A column of whole numbers that the table itself fills, one more for each new row, and its primary key. */
+  readonly serial?: string;
   /** Only for the compiler: the type of a row. Never present at run time. */
   readonly row?: Row;
 }
@@ -96,10 +98,22 @@ export function validateContract<C extends Contract>(contract: C): C {
     seen.set(name.toLowerCase(), name);
     validateColumn(table, name, columnOf(contract, name));
   }
+  validateSerial(contract, seen);
   for (const check of contract.checks) {
     if (check.sql.trim() === "") throw invalid(table, `the check "${check.name}" is empty`, "Write an SQL condition.");
   }
   return contract;
+}
+
+function validateSerial({ table, serial }: Contract, columns: ReadonlyMap<string, string>): void {
+  if (serial === undefined) return;
+  validateName(table, "column", serial);
+  if (!columns.has(serial.toLowerCase())) return;
+  throw invalid(
+    table,
+    `the column "${serial}" is filled by the table and cannot come from records`,
+    "Rename one of them.",
+  );
 }
 
 function validateName(table: string, kind: "table" | "column", name: string): void {

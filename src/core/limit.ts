@@ -130,4 +130,28 @@ export const limit = {
   kafkaMissingMs: 3_000,
   /** How often settled offsets are told to Kafka at most. */
   kafkaSettleMs: 5_000,
+  /** NATS: records that wait to be confirmed, and their bytes; others wait, and beyond so many bytes are refused. */
+  natsInFlight: 2_000,
+  natsInFlightBytes: 8 * MiB,
+  natsQueueBytes: 64 * MiB,
+  /** When an append that is not confirmed is given up; how long reading outlives that nothing works. */
+  natsAppendMs: 10_000,
+  natsPatienceMs: 30_000,
+  /** One request to JetStream. */
+  natsRequestMs: 5_000,
+  /** How often the server is asked whether it is there; it is not when three are without an answer. */
+  natsPingMs: 5_000,
+  /** Messages that are asked for at once, how long the server waits for them, and how often it says that it does. */
+  natsPull: 10_000,
+  natsPullMs: 30_000,
+  natsPulseMs: 2_000,
+  /** A consumer that nobody asks for messages any more is removed by the server after this. */
+  natsIdleMs: 30_000,
+  /** A member of a group that is not heard of for this long loses its lanes; how often it says that it is there. */
+  natsLeaseMs: 5_000,
+  natsBeatMs: 1_000,
+  /** How often it is looked at whether a lane was made anew. */
+  natsLanesMs: 3_000,
+  /** How often settled offsets are written at most. */
+  natsSettleMs: 5_000,
 } as const;

@@ -78,6 +78,11 @@ export type Row<C> = C extends Contract<infer R> ? R : never;
 export interface TableOptions {
   /** Row-level rules by name, SQL over the columns: `{ "ends after start": "ends >= starts" }`. */
   readonly checks?: Readonly<Record<string, string>>;
+  /**
+   * A column that the table fills, one more for each new row: the primary key of a table that Millrace creates, where
+   * the contract's key is then a unique constraint.
+   */
+  readonly serial?: string;
 }
 
 /** A contract: type, check, DDL and JSON Schema all come from it. Throws CONTRACT_INVALID. */
@@ -87,7 +92,13 @@ export function table<const Builders extends ColumnBuilders>(
   options: TableOptions = {},
 ): Contract<RowOf<Builders>> {
   const checks: RowCheck[] = Object.entries(options.checks ?? {}).map(([check, sql]) => ({ name: check, sql }));
-  return validateContract({ table: name, columns: columnsOf(columns), checks });
+  const { serial } = options;
+  return validateContract({
+    table: name,
+    columns: columnsOf(columns),
+    checks,
+    ...(serial === undefined ? {} : { serial }),
+  });
 }
 
 export function columnsOf(builders: ColumnBuilders): Record<string, Column> {

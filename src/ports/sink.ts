@@ -22,6 +22,8 @@ export interface SinkFacts {
   readonly unitsMax: number;
   /** Whether one unit may hold many batches (`atomic`, `replace`). */
   readonly wholeFileUnits: boolean;
+  /** Whether tables can fill a column by themselves: see `Target.serial`. */
+  readonly serials: boolean;
 }
 
 /** The table that a pipeline writes to. */
@@ -32,6 +34,8 @@ export interface Target {
   /** Names of the key columns; may be empty. */
   readonly key: readonly string[];
   readonly mode: Mode;
+  /** See `Contract.serial`: the table's primary key when it is created; no row carries it. */
+  readonly serial?: string;
   /** Whether the table should carry `_millrace`; true only takes effect on tables that Millrace creates. */
   readonly lineage: boolean;
 }

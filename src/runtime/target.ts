@@ -44,6 +44,7 @@ export async function targetOf(pipeline: PipelineWithContract, engine: Engine): 
     key: keyColumns(pipeline.contract),
     mode: modeOf(pipeline),
     lineage: pipeline.sink.lineage === true,
+    ...(pipeline.contract.serial === undefined ? {} : { serial: pipeline.contract.serial }),
   };
 }
 
@@ -53,6 +54,12 @@ export function requirePossible({ facts, shown }: Sink, target: Target, pipeline
     const why = pipeline.sink.mode === undefined ? ", as a contract with a key asks for" : "";
     throw new MillraceError("PIPELINE_INVALID", `${shown} cannot ${target.mode} rows${why}`, {
       remedy: `Say ${facts.modes.map((mode) => `--mode ${mode}`).join(" or ")} (mode: in a pipeline), or load into a sink that can ${target.mode}.`,
+      at: { table: target.table },
+    });
+  }
+  if (target.serial !== undefined && !facts.serials) {
+    throw new MillraceError("PIPELINE_INVALID", `${shown} cannot fill the column "${target.serial}" by itself`, {
+      remedy: "Load into a database, or take serial out of the contract.",
       at: { table: target.table },
     });
   }

@@ -36,6 +36,7 @@ const facts: SinkFacts = {
   takes: "relation",
   unitsMax: limit.parallel,
   wholeFileUnits: true,
+  serials: false,
 };
 
 /** `file:DIR`, with `?format=parquet` (the default), `csv` or `ndjson`: a folder for each table, a file for each batch. */

@@ -39,6 +39,7 @@ const facts: SinkFacts = {
   takes: "csv",
   unitsMax,
   wholeFileUnits: true,
+  serials: true,
 };
 
 /** A sink in PostgreSQL 12 or later. Throws URL_INVALID. */
