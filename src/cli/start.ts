@@ -1,9 +1,10 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { MillraceError } from "../core/error.ts";
 import { loadConfig, parseBytes } from "../runtime/config.ts";
 import { dataFolder } from "../runtime/settings.ts";
-import { type RunningServer, startServer } from "../http/server.ts";
+import { type Application, type Role, roles, type RunningServer, startServer } from "../http/server.ts";
 import { builtInApplications } from "./applications.ts";
-import { addMemoryFlag, given, wholeNumber } from "./flags.ts";
+import { addMemoryFlag, given, list, wholeNumber } from "./flags.ts";
 import { commandLine } from "./invocation.ts";
 import { stdout } from "./screen.ts";
 import { ServiceLog } from "./service-log.ts";
@@ -17,6 +18,8 @@ interface StartFlags {
   readonly set?: readonly string[];
   readonly config?: string;
   readonly memory?: number;
+  readonly apps?: readonly string[];
+  readonly role?: Role;
   readonly json?: boolean;
 }
 
@@ -26,6 +29,7 @@ Examples:
   $ millrace start                                all applications at http://127.0.0.1:8080, data in .millrace
   $ millrace start --port 9000 --data /var/lib/millrace --set hr.to=postgres://me@db/hr
   $ MILLRACE_HR_TO=postgres://me@db/hr millrace start --json
+  $ millrace start --apps fleet --role work       one more process that works at the fleet's pipelines, and serves none
   $ curl http://127.0.0.1:8080/docs               every route, to read and to try
 
 Settings are GROUP.NAME: of an application (hr.to, hr.backup, hr.inbox, …), of the server (http.rateLimit, http.bodyBytes,
@@ -39,6 +43,8 @@ export function define(command: Command): void {
     .option("--host <address>", "address to listen at (standard 127.0.0.1: this machine alone)")
     .option("--data <folder>", "what is embedded: tables, users, backups, inbox (standard .millrace)")
     .option("--set <setting>", "a setting, GROUP.NAME=VALUE; may be repeated", gather)
+    .option("--apps <names>", "these applications alone, parted by commas", list)
+    .addOption(new Option("--role <role>", "serve the routes, work at the pipelines, or all (standard)").choices(roles))
     .option("--config <file>", "the project's configuration");
   addMemoryFlag(command)
     .option("--json", "one JSON object a line on standard output")
@@ -59,7 +65,7 @@ async function start(flags: StartFlags): Promise<void> {
     const data = dataFolder(flags.data, process.env, config.folder);
     const memoryBytes = flags.memory ?? (config.memory === undefined ? undefined : parseBytes(config.memory));
     const server = await startServer({
-      applications: await builtInApplications(),
+      applications: await chosenApplications(flags.apps),
       config,
       data,
       flags: [...(flags.set ?? []), ...flagSettings(flags)],
@@ -67,7 +73,7 @@ async function start(flags: StartFlags): Promise<void> {
       version: ownVersion(),
       log: (line) => log.write(line),
       onEvent: (event) => log.observe(event),
-      ...given({ memoryBytes }),
+      ...given({ memoryBytes, role: flags.role }),
     });
     try {
       tellStart(server, data, flags, log);
@@ -79,6 +85,15 @@ async function start(flags: StartFlags): Promise<void> {
   } finally {
     stop.dispose();
   }
+}
+
+async function chosenApplications(names: readonly string[] | undefined): Promise<readonly Application[]> {
+  const all = await builtInApplications();
+  const unknown = names?.find((name) => !all.some((one) => one.name === name));
+  if (unknown === undefined) return names === undefined ? all : all.filter(({ name }) => names.includes(name));
+  throw new MillraceError("USAGE", `There is no application ${unknown}`, {
+    remedy: `Applications are ${all.map(({ name }) => name).join(", ")}.`,
+  });
 }
 
 function flagSettings({ port, host }: StartFlags): string[] {

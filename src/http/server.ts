@@ -39,11 +39,17 @@ export interface ServerOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly data: string;
   readonly version: string;
+  /** What this process does of the applications' work. */
+  readonly role?: Role;
   readonly memoryBytes?: number;
   /** Gets the log, a JSON object a line. */
   readonly log: (line: string) => void;
   readonly onEvent: (event: ServiceEvent) => void;
 }
+
+/** `serve` answers the applications' routes, `work` runs their pipelines, `all` does both. */
+export const roles = ["all", "serve", "work"] as const;
+export type Role = (typeof roles)[number];
 
 /** A place that a setting of an application names. */
 export interface UsedPlace {
@@ -114,7 +120,10 @@ async function listen(
     await addConsole(app);
     addFront(app, options.applications);
     addHealth(app, service);
-    for (const application of options.applications) places.push(...(await open(application, settings, service, app)));
+    const { role = "all" } = options;
+    for (const application of options.applications) {
+      places.push(...(await open(application, settings, service, app, role)));
+    }
     const url = await listenAt(app, http);
     const hasUsers = (await users.list()).length > 0;
     return { app, url, places, hasUsers, close: closing(app, service) };
@@ -129,6 +138,7 @@ async function open(
   settings: Settings,
   service: Service,
   app: FastifyInstance,
+  role: Role,
 ): Promise<UsedPlace[]> {
   const { name } = application;
   const values = settings.of(name, application.settings);
@@ -143,8 +153,8 @@ async function open(
     schedule: (what, pattern, work) => service.schedule(what, pattern, work),
   };
   const opened = await application.open(context);
-  opened.routes(app);
-  const { pipelines = [] } = opened;
+  if (role !== "work") opened.routes(app);
+  const pipelines = role === "serve" ? [] : (opened.pipelines ?? []);
   for (const one of pipelines) {
     if ("watch" in one) service.follow(one.pipeline, one.watch);
     else service.follow(one);
