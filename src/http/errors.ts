@@ -8,7 +8,7 @@ export function answerErrors(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) => send(request, reply, unknownRoute(app, request)));
   app.setErrorHandler((error, request, reply) => {
     const found = toProblem(error, request);
-    if (found.status >= 500) request.log.error({ err: logged(error) }, "the request failed");
+    if (found.status >= 500) request.log.error({ request: request.id, err: logged(error) }, "the request failed");
     return send(request, reply, found);
   });
 }

@@ -1,4 +1,3 @@
-import helmet from "@fastify/helmet";
 import rateLimit from "@fastify/rate-limit";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { Problem } from "./problem.ts";
@@ -6,24 +5,39 @@ import { Problem } from "./problem.ts";
 /** Routes that machines ask all the time, and the files of pages. */
 const unlimited = /^\/(healthz|readyz|metrics|docs|openapi\.json|console)(\/|$)/;
 
+const policy = {
+  "default-src": "'self'",
+  "img-src": "'self' data:",
+  "style-src": "'self' 'unsafe-inline'",
+  "script-src": "'self'",
+  "object-src": "'none'",
+  "base-uri": "'none'",
+  "form-action": "'self'",
+  "frame-ancestors": "'none'",
+};
+
+/**
+ * What every answer says to browsers, made once: a library that sets them one by one for each request cost more than
+ * the rest of a cached answer. The set is that of OWASP's Secure Headers Project, less what is deprecated.
+ */
+const securityHeaders = {
+  "content-security-policy": Object.entries(policy)
+    .map(([directive, value]) => `${directive} ${value}`)
+    .join("; "),
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  // Browsers ignore it over plain HTTP; over TLS it is what one wants.
+  "strict-transport-security": "max-age=15552000; includeSubDomains",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+} as const;
+
 /** Security headers, and a limit of requests per second, route and client address; 0 for none. */
 export async function protect(app: FastifyInstance, perSecond: number): Promise<void> {
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'self'"],
-        imgSrc: ["'self'", "data:"],
-        styleSrc: ["'self'", "'unsafe-inline'"],
-        scriptSrc: ["'self'"],
-        objectSrc: ["'none'"],
-        baseUri: ["'none'"],
-        formAction: ["'self'"],
-        frameAncestors: ["'none'"],
-      },
-    },
-    // Browsers ignore it over plain HTTP; over TLS it is what one wants.
-    hsts: { maxAge: 15_552_000 },
+  app.addHook("onRequest", (_, reply, done) => {
+    reply.headers(securityHeaders);
+    done();
   });
   if (perSecond === 0) return;
   app.addHook("onRoute", (route: RouteOptions) => limitRoute(route, perSecond));
