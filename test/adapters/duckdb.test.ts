@@ -2,14 +2,13 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { textCell } from "../../src/adapters/duckdb/cells.ts";
 import { duckdbSink } from "../../src/adapters/duckdb/index.ts";
 import { sinkConformance, type SinkPlace } from "../../src/conformance/index.ts";
 import { quoteIdentifier } from "../../src/core/identifier.ts";
 import { parsePlace } from "../../src/core/place.ts";
-import type { EngineConnection, EngineRow, EngineValue } from "../../src/ports/engine.ts";
 import type { Sink } from "../../src/ports/sink.ts";
 import { RowEngine } from "../conformance/engine-rows.ts";
+import { readExactly } from "./duckdb/exact-table.ts";
 import { attached } from "./duckdb/scene.ts";
 
 let engine: RowEngine;
@@ -27,11 +26,7 @@ async function create(): Promise<SinkPlace> {
   return {
     sink: make(),
     other: async () => make(),
-    readTable: (table) =>
-      attached(engine, file, async (connection) => {
-        const known = await connection.all("select 1 from duckdb_tables() where table_name = $1", [table]);
-        return known.length === 0 ? [] : readExactly(connection, table);
-      }),
+    readTable: (table) => attached(engine, file, (connection) => readExactly(connection, table)),
     dropTable: (table) =>
       attached(engine, file, async (connection) => {
         await connection.run(`drop table ${quoteIdentifier(table)}`);
@@ -43,24 +38,6 @@ async function create(): Promise<SinkPlace> {
       expect(log).toBe(false);
     },
   };
-}
-
-/** Text is read as bytes: the driver would drop a byte order mark as it decodes it. */
-async function readExactly(connection: EngineConnection, table: string): Promise<EngineRow[]> {
-  const columns = await connection.all(
-    "select column_name as name, data_type as type from duckdb_columns() where table_name = $1",
-    [table],
-  );
-  const selected = columns.map((column) => {
-    const name = quoteIdentifier(textCell(column, "name"));
-    return column["type"] === "VARCHAR" ? `encode(${name}) as ${name}` : name;
-  });
-  const rows = await connection.all(`select ${selected.join(", ")} from ${quoteIdentifier(table)}`);
-  return rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, decoded(value)])));
-}
-
-function decoded(value: EngineValue): EngineValue {
-  return value instanceof Uint8Array ? new TextDecoder("utf-8", { ignoreBOM: true }).decode(value) : value;
 }
 
 const skips = {};

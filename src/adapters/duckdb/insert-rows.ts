@@ -12,6 +12,8 @@ export interface Insertion {
   readonly table: string;
   readonly target: Target;
   readonly rows: ReadableRows;
+  /** A column to be filled with one number more for each new row; the table has no default for it. */
+  readonly serial?: string;
 }
 
 export interface Inserted {
@@ -58,9 +60,13 @@ async function mergeRows(insertion: Insertion, excluded: ReadonlySet<number>, co
   return { loaded, merged: count - loaded };
 }
 
-function insertClause({ table, rows }: Insertion): string {
+function insertClause({ table, rows, serial }: Insertion): string {
   const columns = rows.columns.map(({ name }) => quoteIdentifier(name)).join(", ");
-  return `insert into ${table} (${columns}) select ${columns}`;
+  if (serial === undefined) return `insert into ${table} (${columns}) select ${columns}`;
+  // One unit writes at a time, so nobody else counts on from the same number. A row that is merged leaves a gap.
+  const name = quoteIdentifier(serial);
+  const next = `(select coalesce(max(${name}), 0) from ${table}) + row_number() over (order by _row)`;
+  return `insert into ${table} (${name}, ${columns}) select ${next}, ${columns}`;
 }
 
 function onConflict(target: Target, rows: ReadableRows): string {

@@ -2,9 +2,10 @@ import { MillraceError } from "../../core/error.ts";
 import type { Json } from "../../core/json.ts";
 import type { Reason, Reject } from "../../core/reject.ts";
 import type { EngineConnection } from "../../ports/engine.ts";
-import { RepeatedMessages, repeatsOf, type SinkBatch, type Target, type WriteResult } from "../../ports/sink.ts";
+import { RepeatedMessages, repeatsOf, type Target, type WriteResult } from "../../ports/sink.ts";
 import { textCell } from "./cells.ts";
 import type { Names } from "./location.ts";
+import type { UnitBatch } from "./written-batch.ts";
 
 /** Rejects are bound as JSON text, in pieces of about this many characters, so that memory stays flat. */
 const pieceChars = 4 * 1024 * 1024;
@@ -13,7 +14,7 @@ const pieceChars = 4 * 1024 * 1024;
 export async function writeMessageIds(
   connection: EngineConnection,
   names: Names,
-  batch: SinkBatch,
+  batch: UnitBatch,
   now: string,
 ): Promise<void> {
   const { messageIds: ids = [] } = batch;
@@ -35,7 +36,7 @@ export async function writeMessageIds(
 }
 
 /** The rejects that are not another attempt on one that is kept already. */
-export function newRejects(batch: SinkBatch, rejects: readonly Reject[]): readonly Reject[] {
+export function newRejects(batch: UnitBatch, rejects: readonly Reject[]): readonly Reject[] {
   const { replays } = batch;
   return replays === undefined ? rejects : rejects.filter(({ record }) => replays[record] === undefined);
 }
@@ -44,7 +45,7 @@ export function newRejects(batch: SinkBatch, rejects: readonly Reject[]): readon
 export async function writeRejects(
   connection: EngineConnection,
   names: Names,
-  batch: SinkBatch,
+  batch: UnitBatch,
   rejects: readonly Reject[],
   first: bigint,
   now: string,
@@ -134,7 +135,7 @@ export async function writeLedger(
   connection: EngineConnection,
   names: Names,
   target: Target,
-  batch: SinkBatch,
+  batch: UnitBatch,
   result: Pick<WriteResult, "loaded" | "merged" | "rejected">,
   now: string,
 ): Promise<void> {

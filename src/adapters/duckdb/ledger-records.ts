@@ -15,6 +15,7 @@ export async function readLedger(
   conditions.add("batch = ?", filter.batch);
   conditions.add("source = ?", filter.source);
   conditions.add("run = ?", filter.run);
+  conditions.add("table_name = ?", filter.table);
   const rows = await connection.all(
     `select batch, pipeline, lane, epoch, run, version, source, table_name,
        cast(start_position as varchar) as start_position, cast(end_position as varchar) as end_position,

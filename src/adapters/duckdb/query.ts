@@ -1,7 +1,7 @@
 import { MillraceError } from "../../core/error.ts";
 import { quoteIdentifier } from "../../core/identifier.ts";
 import { isJsonObject } from "../../core/json.ts";
-import type { EngineConnection, EngineRow } from "../../ports/engine.ts";
+import type { EngineConnection, EngineParameter, EngineRow } from "../../ports/engine.ts";
 import { textCell } from "./cells.ts";
 import type { Names } from "./location.ts";
 
@@ -13,11 +13,30 @@ export async function* readQuery(
   connection: EngineConnection,
   names: Names,
   sql: string,
+  parameters: readonly EngineParameter[] = [],
 ): AsyncIterable<readonly EngineRow[]> {
   await checkReads(connection, sql);
   await connection.run(`use ${quoteIdentifier(names.database)}.${quoteIdentifier(names.schema)}`);
   await connection.run("begin transaction read only");
-  yield* connection.stream(sql);
+  try {
+    yield* connection.stream(sql, parameters);
+  } catch (error) {
+    if (error instanceof Error && /transaction is aborted/i.test(error.message)) {
+      await tellFailure(connection, sql, parameters);
+    }
+    throw error;
+  }
+}
+
+/** A failure behind the first rows is known by its transaction alone. Done once more without rows, the query tells it. */
+async function tellFailure(
+  connection: EngineConnection,
+  sql: string,
+  parameters: readonly EngineParameter[],
+): Promise<void> {
+  await connection.run("rollback");
+  await connection.run("begin transaction read only");
+  await connection.run(`explain analyze ${sql}`, parameters);
 }
 
 /** DuckDB serialises nothing but statements that read: SELECT, FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE. */

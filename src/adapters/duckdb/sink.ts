@@ -1,26 +1,21 @@
-import type { Claim, Position } from "../../core/checkpoint.ts";
+import type { Checkpoint, Claim, Position } from "../../core/checkpoint.ts";
 import { MillraceError } from "../../core/error.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { SinkOptions } from "../../core/pipeline.ts";
 import type { Place } from "../../core/place.ts";
-import { retryPauseMs } from "../../core/retry.ts";
 import type { AdapterContext, SinkFactory } from "../../ports/adapter.ts";
-import type { EngineConnection, EngineRow } from "../../ports/engine.ts";
+import type { EngineParameter, EngineRow } from "../../ports/engine.ts";
 import type { PreparedTarget, Sink, SinkFacts, SinkRecords, Target, Unit } from "../../ports/sink.ts";
-import type { Attachment } from "./attachment.ts";
-import { claimLane, readCheckpoint, writeDefinition } from "./checkpoints.ts";
-import { classify, explain, troubleOf } from "./errors.ts";
-import { hasLedgerEntry } from "./ledger-records.ts";
-import { type Location, locate, Names } from "./location.ts";
-import { drawNumbers } from "./numbers.ts";
-import { openForReading, openForWriting } from "./opening.ts";
-import { readQuery } from "./query.ts";
-import { duckdbRecords, type Reader } from "./records.ts";
-import type { Use } from "./registry.ts";
-import { createStateTables, hasStateTables } from "./state-tables.ts";
-import { readTableFacts, type TableFacts } from "./table-facts.ts";
-import { ddlOf, prepareTable } from "./target-table.ts";
-import { DuckdbUnit } from "./unit.ts";
+import { classify, explain } from "./errors.ts";
+import { LocalSink } from "./local-sink.ts";
+import { type Location, locate } from "./location.ts";
+import { busyForReaders, isBusy, isLocked, type Obstacle, untilFree } from "./opening.ts";
+import { findHost } from "./shared/find-host.ts";
+import type { Guest } from "./shared/guest.ts";
+import { shareAttachment } from "./shared/sharing.ts";
+import { tellOnce } from "./shared/told.ts";
+import { targetDdl } from "./target-table.ts";
+import type { Way } from "./way.ts";
 
 const facts: SinkFacts = {
   guarantee: "exactly once",
@@ -29,156 +24,101 @@ const facts: SinkFacts = {
   takes: "relation",
   unitsMax: 1,
   wholeFileUnits: true,
+  serials: true,
 };
 
 /** Writes into a DuckDB file: `duckdb:PATH?schema=S&millrace_schema=S`. Throws URL_INVALID. */
 export const duckdbSink: SinkFactory = (place: Place, options: SinkOptions, context: AdapterContext): Sink =>
   new DuckdbSink(locate(place, options), context);
 
-/** A target as the sink knows it from `prepare` or the first unit. */
-interface KnownTable {
-  readonly facts: TableFacts;
-  readonly wary: { duplicates: boolean };
-}
-
+/**
+ * A DuckDB file, which one process can have at a time. Each time it is opened, and for each look without that, the way to
+ * it is decided: on the engine of this process, or through the one that has the file and shares it.
+ */
 class DuckdbSink implements Sink {
   readonly shown: string;
   readonly facts = facts;
   readonly records: SinkRecords;
   readonly #location: Location;
   readonly #context: AdapterContext;
-  readonly #tables = new Map<string, KnownTable>();
-  readonly #units = new Set<DuckdbUnit>();
-  #use: Promise<Use> | undefined;
+  readonly #local: LocalSink;
+  /** Where work goes since `open`. */
+  #work: Promise<Way> | undefined;
+  /** Through which the file was read last, while it was not open. */
+  #reading: Guest | undefined;
+  #joining: Promise<Guest> | undefined;
+  /** Whether the file is to be shared whenever this process has it. */
+  #isShared = false;
+  /** Ends the sharing. */
+  #sharing: Promise<() => Promise<void>> | undefined;
 
   constructor(location: Location, context: AdapterContext) {
+    this.shown = location.shown;
     this.#location = location;
     this.#context = context;
-    this.shown = location.shown;
-    this.records = duckdbRecords(this.#reader);
+    this.#local = new LocalSink(location, context);
+    this.records = this.#records();
   }
 
   async open(use: "write" | "read" = "write"): Promise<void> {
-    // To read, the file is attached for each look and let go, so that a writer need not wait for a reader to close.
-    if (use === "read") return this.#reader.read(async () => undefined);
-    this.#use ??= this.#open();
+    if (use === "read") return this.#read((way) => way.open("read"));
+    if (this.#work !== undefined) await this.#way();
+    this.#work ??= this.#connect();
     try {
-      await this.#use;
+      await this.#work;
     } catch (error) {
-      this.#use = undefined;
+      this.#work = undefined;
       throw error;
-    }
-  }
-
-  async #open(): Promise<Use> {
-    const use = await openForWriting(this.#location, this.#context);
-    try {
-      const { attachment } = use;
-      const names = new Names(attachment.database, this.#location);
-      const ready = await attachment.connected((connection) => hasStateTables(connection, names));
-      // A turn is asked for only when something is to be created: a unit may be open for long.
-      if (!ready) await this.#inTurn(attachment, (connection) => createStateTables(connection, names));
-      return use;
-    } catch (error) {
-      await use.release();
-      throw error;
-    }
-  }
-
-  async close(): Promise<void> {
-    const opened = this.#use;
-    if (opened === undefined) return;
-    this.#use = undefined;
-    for (const unit of [...this.#units]) await unit.rollback();
-    this.#tables.clear();
-    const use = await opened.catch(() => undefined); // open() has told its caller
-    const unfolded = await use?.release();
-    if (unfolded !== undefined) {
-      const why = this.explain(unfolded).message;
-      this.#context.notice(
-        `Everything is committed, but the log stays beside the file until it is opened again: ${why}`,
-      );
     }
   }
 
   ddl(target: Target): string {
-    const names = new Names("", this.#location);
-    return ddlOf(target, names.tableInSchema(target.table));
+    return targetDdl(target, this.#location);
   }
 
   async prepare(target: Target): Promise<PreparedTarget> {
-    const { attachment, names } = await this.#opened();
-    const ddl = this.ddl(target);
-    const exists = await attachment.connected((connection) => readTableFacts(connection, names, target.table));
-    const prepare = (connection: EngineConnection) => prepareTable(connection, names, target, ddl);
-    const prepared = await (exists === undefined ? this.#inTurn(attachment, prepare) : attachment.connected(prepare));
-    this.#tables.set(target.table, { facts: prepared.facts, wary: { duplicates: false } });
-    return { created: prepared.created, lineage: prepared.lineage, ddl };
+    return (await this.#way()).prepare(target);
   }
 
-  define(pipeline: string, version: string, definition: JsonObject): Promise<void> {
-    return this.#change((connection, names) =>
-      writeDefinition(connection, names, { pipeline, version, definition }, this.#now()),
-    );
+  async define(pipeline: string, version: string, definition: JsonObject): Promise<void> {
+    return (await this.#way()).define(pipeline, version, definition);
   }
 
-  claim(pipeline: string, lane: string, source: string, initial: Position): Promise<Claim> {
-    return this.#change((connection, names) =>
-      claimLane(connection, names, { pipeline, lane, source, initial }, this.#now()),
-    );
+  async claim(pipeline: string, lane: string, source: string, initial: Position): Promise<Claim> {
+    return (await this.#way()).claim(pipeline, lane, source, initial);
   }
 
-  checkpoint(pipeline: string, lane: string): ReturnType<Sink["checkpoint"]> {
-    return this.#reader.readState(undefined, (connection, names) => readCheckpoint(connection, names, pipeline, lane));
+  checkpoint(pipeline: string, lane: string): Promise<Checkpoint | undefined> {
+    return this.#read((way) => way.checkpoint(pipeline, lane));
   }
 
   async reserveBatches(count: number): Promise<bigint[]> {
-    if (count === 0) return [];
-    const { attachment, names } = await this.#opened();
-    const first = await drawNumbers(attachment, names, "millrace_batch", count);
-    return Array.from({ length: count }, (_, index) => first + BigInt(index));
+    return (await this.#way()).reserveBatches(count);
   }
 
   async begin(target: Target, options: { readonly replace?: boolean } = {}): Promise<Unit> {
-    const { attachment, names } = await this.#opened();
-    const endTurn = await attachment.writers.take();
-    try {
-      await attachment.repair();
-      const table = await this.#knownTable(attachment, names, target);
-      const unit = await DuckdbUnit.begin({
-        ...{ attachment, names, target, facts: table.facts, wary: table.wary },
-        replace: options.replace === true,
-        now: () => this.#now(),
-        isCurrent: async ({ pipeline, lane, epoch }) => (await this.checkpoint(pipeline, lane))?.epoch === epoch,
-        isCommitted: (batch) => this.#isCommitted(attachment, names, batch),
-        done: (ended) => {
-          this.#units.delete(ended);
-          endTurn();
-        },
-      });
-      this.#units.add(unit);
-      // Closed while it waited for its turn.
-      if (this.#use === undefined) await unit.rollback();
-      return unit;
-    } catch (error) {
-      endTurn();
-      throw error;
-    }
+    return (await this.#way()).begin(target, options);
   }
 
-  async *query(sql: string): AsyncIterable<readonly EngineRow[]> {
-    const use = await openForReading(this.#location, this.#context);
+  async *query(sql: string, parameters: readonly EngineParameter[] = []): AsyncIterable<readonly EngineRow[]> {
+    const way = await this.#readingWay();
+    let guest: Guest;
     try {
-      const names = new Names(use.attachment.database, this.#location);
-      const connection = await use.attachment.connect();
-      try {
-        yield* readQuery(connection, names, sql);
-      } finally {
-        connection.close();
-      }
-    } finally {
-      await use.release();
+      yield* way.query(sql, parameters);
+      return;
+    } catch (error) {
+      if (way !== this.#local || !isLocked(error)) throw error;
+      guest = await this.#readThrough(error);
     }
+    // Only the opening meets a lock: no row has come yet.
+    yield* guest.query(sql, parameters);
+  }
+
+  async share(): Promise<void> {
+    const way = await this.#way();
+    this.#isShared = true;
+    // Through another process the file is shared already; it is by this one once it has the file itself.
+    if (way === this.#local) await this.#beginSharing();
   }
 
   classify(error: unknown): ReturnType<Sink["classify"]> {
@@ -189,91 +129,129 @@ class DuckdbSink implements Sink {
     return explain(error, this.shown);
   }
 
-  #now(): string {
-    return new Date(this.#context.now()).toISOString();
+  async close(): Promise<void> {
+    const [work, sharing, reading] = [this.#work, this.#sharing, this.#reading];
+    this.#work = undefined;
+    this.#sharing = undefined;
+    this.#reading = undefined;
+    this.#isShared = false;
+    // Those who began either were told when it failed.
+    const way = await work?.catch(() => undefined);
+    const endSharing = await sharing?.catch(() => undefined);
+    await endSharing?.();
+    await way?.close();
+    await this.#local.close();
+    await reading?.close();
   }
 
-  async #opened(): Promise<{ readonly attachment: Attachment; readonly names: Names }> {
-    if (this.#use === undefined) {
+  #records(): SinkRecords {
+    return {
+      rejects: (filter) => this.#read(({ records }) => records.rejects(filter)),
+      countRejects: (choice) => this.#read(({ records }) => records.countRejects(choice)),
+      rejectSummary: (pipeline) => this.#read(({ records }) => records.rejectSummary(pipeline)),
+      ledger: (filter) => this.#read(({ records }) => records.ledger(filter)),
+      checkpoints: (pipeline, source) => this.#read(({ records }) => records.checkpoints(pipeline, source)),
+      definition: (pipeline, version) => this.#read(({ records }) => records.definition(pipeline, version)),
+      lineageOf: (table, key) => this.#read(({ records }) => records.lineageOf(table, key)),
+      rowsByLineage: (table, from, to, max) => this.#read(({ records }) => records.rowsByLineage(table, from, to, max)),
+    };
+  }
+
+  /** Where work goes: to the process that has the file now, when the one it went to has gone. */
+  async #way(): Promise<Way> {
+    const work = this.#work;
+    if (work === undefined) {
       throw new MillraceError("INTERNAL", `${this.shown} is not open`, { remedy: "Open the sink first." });
     }
-    const { attachment } = await this.#use;
-    return { attachment, names: new Names(attachment.database, this.#location) };
+    const way = await work;
+    if (!way.isLost) return way;
+    if (this.#work === work) this.#reconnect(work);
+    return this.#way();
   }
 
-  readonly #reader: Reader = {
-    read: async (work) => {
-      const use = await openForReading(this.#location, this.#context);
-      try {
-        const names = new Names(use.attachment.database, this.#location);
-        return await use.attachment.connected((connection) => work(connection, names));
-      } finally {
-        await use.release();
-      }
-    },
-    readState: (nothing, work) =>
-      this.#reader.read(async (connection, names) =>
-        this.#use !== undefined || (await hasStateTables(connection, names)) ? work(connection, names) : nothing,
-      ),
-  };
-
-  async #inTurn<Result>(
-    attachment: Attachment,
-    work: (connection: EngineConnection) => Promise<Result>,
-  ): Promise<Result> {
-    return attachment.writers.inTurn(async () => {
-      await attachment.repair();
-      return attachment.connected(work);
+  /** Until it succeeds the lost way stays, so that the next to ask tries again. */
+  #reconnect(lost: Promise<Way>): void {
+    const connecting = this.#connect();
+    this.#work = connecting;
+    connecting.catch(() => {
+      if (this.#work === connecting) this.#work = lost;
     });
   }
 
-  /**
-   * A change of one statement beside the units. One that meets an open unit's change of the same row waits for the unit
-   * to end; one that does not goes ahead, so that a lane can be claimed while a unit of others is open.
-   */
-  async #change<Result>(work: (connection: EngineConnection, names: Names) => Promise<Result>): Promise<Result> {
-    const { attachment, names } = await this.#opened();
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        const change = (connection: EngineConnection): Promise<Result> => work(connection, names);
-        return await (attempt === 1 ? attachment.connected(change) : this.#inTurn(attachment, change));
-      } catch (error) {
-        const trouble = troubleOf(error);
-        const again = trouble === "conflict" || trouble === "broken" || (trouble === "row" && attempt === 1);
-        if (!again || attempt >= changeAttemptsMax) throw error;
-      }
-      if (attempt > 1) await this.#context.pause(retryPauseMs(attempt, Math.random()) / 10);
-    }
+  /** Waits while another process has the file and does not share it, up to `limit.retryTotalMs`, then SINK_BUSY. */
+  async #connect(): Promise<Way> {
+    const way = await untilFree<Way>(this.#location, this.#context, () => this.#tryToOpen());
+    if (way === this.#local && this.#isShared) await this.#beginSharing();
+    return way;
   }
 
-  async #knownTable(attachment: Attachment, names: Names, target: Target): Promise<KnownTable> {
-    const known = this.#tables.get(target.table);
-    if (known !== undefined) return known;
-    const found = await attachment.connected((connection) => readTableFacts(connection, names, target.table));
-    if (found === undefined) {
-      throw new MillraceError("TABLE_MISMATCH", `There is no table "${target.table}" in ${this.shown}`, {
-        remedy: "It was removed meanwhile; start again to create it.",
-        at: { table: target.table },
-      });
-    }
-    const table = { facts: found, wary: { duplicates: false } };
-    this.#tables.set(target.table, table);
-    return table;
-  }
-
-  async #isCommitted(attachment: Attachment, names: Names, batch: bigint): Promise<boolean> {
+  async #tryToOpen(): Promise<Way | Obstacle> {
     try {
-      await attachment.repair();
-      return await attachment.connected((connection) => hasLedgerEntry(connection, names, batch));
-    } catch (cause) {
-      // To write the batch again might double it. The lane's next claim reads the truth from the file.
-      throw new MillraceError("FENCED", `Whether the last commit to ${this.shown} is durable cannot be told`, {
-        remedy: "Look at the disk; the next run goes on from what was committed.",
-        cause,
-      });
+      await this.#local.open();
+      return this.#local;
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      if (!isLocked(error)) return { error, about: undefined };
+      return this.#openThrough(error);
+    }
+  }
+
+  async #openThrough(locked: unknown): Promise<Way | Obstacle> {
+    const found = await findHost(this.#location, this.#context, locked);
+    if (!("guest" in found)) return { error: locked, about: found.about };
+    const { guest } = found;
+    try {
+      await guest.open();
+    } catch (error) {
+      const isGone = guest.isLost;
+      await guest.close();
+      if (isGone) return { error: locked, about: undefined };
+      throw error;
+    }
+    tellOnce(this.#context, `${this.shown} is held by a service (process ${guest.pid}); working through it`);
+    return guest;
+  }
+
+  /** A look at what is committed, by whatever way there is now. */
+  async #read<Result>(look: (way: Way) => Promise<Result>): Promise<Result> {
+    const way = await this.#readingWay();
+    try {
+      return await look(way);
+    } catch (error) {
+      if (way !== this.#local || !isLocked(error)) throw error;
+      return look(await this.#readThrough(error));
+    }
+  }
+
+  async #readingWay(): Promise<Way> {
+    if (this.#work !== undefined) return this.#way();
+    return this.#reading === undefined || this.#reading.isLost ? this.#local : this.#reading;
+  }
+
+  #readThrough(locked: unknown): Promise<Guest> {
+    this.#joining ??= this.#join(locked).finally(() => {
+      this.#joining = undefined;
+    });
+    return this.#joining;
+  }
+
+  /** Throws SINK_BUSY at once when the process that has the file cannot be read through: people wait for an answer. */
+  async #join(locked: unknown): Promise<Guest> {
+    const found = await findHost(this.#location, this.#context, locked);
+    if (!("guest" in found)) throw busyForReaders({ error: locked, about: found.about }, this.#location);
+    this.#reading = found.guest;
+    return found.guest;
+  }
+
+  async #beginSharing(): Promise<void> {
+    this.#sharing ??= this.#local
+      .attachment()
+      .then((attachment) => shareAttachment(attachment, this.#context, this.shown));
+    try {
+      await this.#sharing;
+    } catch (error) {
+      this.#sharing = undefined;
+      throw error;
     }
   }
 }
-
-/** Claims of one lane by others may come between, each a moment long. */
-const changeAttemptsMax = 50;

@@ -6,7 +6,7 @@ import type { SinkColumn } from "../../ports/rows.ts";
 import type { PreparedTarget, Target } from "../../ports/sink.ts";
 import { forgetLanes } from "./checkpoints.ts";
 import { columnTypeOf, fitOf } from "./fit.ts";
-import type { Names } from "./location.ts";
+import { type Location, Names } from "./location.ts";
 import { sameName } from "./same-name.ts";
 import { isView, readTableFacts, type TableFacts } from "./table-facts.ts";
 
@@ -14,14 +14,22 @@ export interface PreparedTable extends PreparedTarget {
   readonly facts: TableFacts;
 }
 
+/** DDL of the target as people would run it, with the file open as the only one. */
+export function targetDdl(target: Target, location: Location): string {
+  return ddlOf(target, new Names("", location).tableInSchema(target.table));
+}
+
 /** DDL of the target, for a table named `table`. */
-export function ddlOf(target: Target, table: string): string {
+function ddlOf(target: Target, table: string): string {
   const columns = target.columns.filter((column) => !sameName(column.name, lineageColumn));
   const lines = columns.map(
     (column) => `${quoteIdentifier(column.name)} ${columnTypeOf(column)}${isNullable(column) ? "" : " NOT NULL"}`,
   );
   if (target.lineage) lines.push(`${quoteIdentifier(lineageColumn)} BIGINT`);
-  if (target.key.length > 0) lines.push(`PRIMARY KEY (${target.key.map(quoteIdentifier).join(", ")})`);
+  const { serial } = target;
+  if (serial !== undefined) lines.unshift(`${quoteIdentifier(serial)} BIGINT PRIMARY KEY`);
+  const key = serial === undefined ? "PRIMARY KEY" : "UNIQUE";
+  if (target.key.length > 0) lines.push(`${key} (${target.key.map(quoteIdentifier).join(", ")})`);
   return `CREATE TABLE ${table} (\n  ${lines.join(",\n  ")}\n)`;
 }
 
@@ -75,7 +83,8 @@ function misfitsOf(target: Target, table: TableFacts): string[] {
     return [`column "${column.name}" is ${found.type} where the contract has ${columnTypeOf(column)}`];
   });
   for (const column of table.columns) {
-    const known = wanted.some(({ name }) => sameName(name, column.name));
+    const isSerial = target.serial !== undefined && sameName(column.name, target.serial);
+    const known = isSerial || wanted.some(({ name }) => sameName(name, column.name));
     if (!known && !column.nullable && column.default === undefined) {
       misfits.push(`column "${column.name}" is not in the contract, and required`);
     }

@@ -1,7 +1,8 @@
 import { MillraceError } from "../../core/error.ts";
-import type { SinkBatch, Target } from "../../ports/sink.ts";
+import type { Target } from "../../ports/sink.ts";
+import type { UnitBatch } from "./written-batch.ts";
 
-export function fenced(batch: SinkBatch): MillraceError {
+export function fenced(batch: UnitBatch): MillraceError {
   return new MillraceError(
     "FENCED",
     `The lane ${batch.claim.source} was taken over at an epoch above ${batch.claim.epoch}`,

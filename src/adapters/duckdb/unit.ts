@@ -12,10 +12,19 @@ import { newRejects, writeLedger, writeMessageIds, writeRejects, writeReplays } 
 import type { Names } from "./location.ts";
 import { drawNumbers } from "./numbers.ts";
 import { findUnfitRows, findUnreferenced, type Refusals } from "./refusals.ts";
+import { sameName } from "./same-name.ts";
 import type { TableFacts } from "./table-facts.ts";
 import { findByTrial } from "./trial.ts";
 import { changedMeanwhile, fenced, over } from "./unit-errors.ts";
-import { checkBalance, rejectsOf, resultOf, type Written } from "./written-batch.ts";
+import {
+  checkBalance,
+  inRecordOrder,
+  ownBatch,
+  refusedRejects,
+  resultOf,
+  type UnitBatch,
+  type Written,
+} from "./written-batch.ts";
 
 /** What a unit works with. */
 export interface UnitPlan {
@@ -67,10 +76,15 @@ export class DuckdbUnit implements Unit {
   }
 
   write(batch: SinkBatch): Promise<WriteResult> {
+    return this.take(ownBatch(batch));
+  }
+
+  /** Writes a batch of whatever process: see `Unit.write`. */
+  take(batch: UnitBatch): Promise<WriteResult> {
     return this.#working(() => this.#writeOrFail(batch));
   }
 
-  async #writeOrFail(batch: SinkBatch): Promise<WriteResult> {
+  async #writeOrFail(batch: UnitBatch): Promise<WriteResult> {
     if (this.#state !== "open") throw over();
     try {
       const written = await this.#withReadable(batch, (rows) => this.#write(batch, rows));
@@ -172,8 +186,9 @@ export class DuckdbUnit implements Unit {
     }
   }
 
-  async #withReadable(batch: SinkBatch, work: (rows: ReadableRows) => Promise<Written>): Promise<Written> {
-    if (this.#written.length === 0 || batch.rows.count === 0) return work(batch.rows);
+  async #withReadable(batch: UnitBatch, work: (rows: ReadableRows) => Promise<Written>): Promise<Written> {
+    const isSeen = this.#written.length === 0 || batch.rows.count === 0 || batch.rows.isOutside === true;
+    if (isSeen) return work(batch.rows);
     const copied = await copyRows(this.#plan.attachment, batch.rows);
     try {
       return await work(copied.rows);
@@ -182,13 +197,14 @@ export class DuckdbUnit implements Unit {
     }
   }
 
-  async #write(batch: SinkBatch, rows: ReadableRows): Promise<Written> {
+  async #write(batch: UnitBatch, rows: ReadableRows): Promise<Written> {
     await this.#enterAfresh(batch);
     const { refusals, inserted } = await this.#insert(batch, rows);
-    const rejects = rejectsOf(batch, refusals);
+    const refused = await refusedRejects(batch, refusals);
+    const rejects = inRecordOrder([...batch.rejects, ...refused]);
     const fresh = newRejects(batch, rejects).length;
     const firstReject = fresh === 0 ? 0n : await this.#drawRejectIds(fresh);
-    const written = { batch, refusals, rejects, firstReject, inserted };
+    const written = { batch, refusals, refused, rejects, firstReject, inserted };
     checkBalance(written);
     await this.#keepRecords(written);
     return written;
@@ -202,7 +218,7 @@ export class DuckdbUnit implements Unit {
    * The fence, with a second attempt when the lane was claimed since this transaction began to look: it meets the claim
    * as a conflict, or does not see the lane at all.
    */
-  async #enterAfresh(batch: SinkBatch): Promise<void> {
+  async #enterAfresh(batch: UnitBatch): Promise<void> {
     try {
       return await this.#enter(batch);
     } catch (error) {
@@ -214,13 +230,13 @@ export class DuckdbUnit implements Unit {
     await this.#enter(batch);
   }
 
-  async #enter(batch: SinkBatch): Promise<void> {
+  async #enter(batch: UnitBatch): Promise<void> {
     const { names, now } = this.#plan;
     if (!(await moveCheckpoint(this.#connection, names, batch.claim, batch.end, now()))) throw fenced(batch);
     await writeMessageIds(this.#connection, names, batch, now());
   }
 
-  async #insert(batch: SinkBatch, rows: ReadableRows): Promise<{ refusals: Refusals; inserted: Inserted }> {
+  async #insert(batch: UnitBatch, rows: ReadableRows): Promise<{ refusals: Refusals; inserted: Inserted }> {
     const { wary } = this.#plan;
     const refusals = await this.#findUnfit(rows);
     // A restart writes the batches before once more, so from the second on keys are looked up first.
@@ -235,7 +251,7 @@ export class DuckdbUnit implements Unit {
   }
 
   async #insertAfterRefusal(
-    batch: SinkBatch,
+    batch: UnitBatch,
     rows: ReadableRows,
     refusals: Refusals,
   ): Promise<{ refusals: Refusals; inserted: Inserted }> {
@@ -251,13 +267,13 @@ export class DuckdbUnit implements Unit {
     return { refusals, inserted: await this.#insertBut(rows, refusals) };
   }
 
-  async #reenter(batch: SinkBatch): Promise<void> {
+  async #reenter(batch: UnitBatch): Promise<void> {
     await this.#restart();
     await this.#enter(batch);
   }
 
   /** Whether the rows but for `excluded` go in, undone in any case: resolves with the refusal of one of them. */
-  async #try(batch: SinkBatch, rows: ReadableRows, excluded: ReadonlySet<number>): Promise<Error | undefined> {
+  async #try(batch: UnitBatch, rows: ReadableRows, excluded: ReadonlySet<number>): Promise<Error | undefined> {
     await this.#reenter(batch);
     try {
       await insertRows(this.#insertion(rows), excluded);
@@ -286,7 +302,11 @@ export class DuckdbUnit implements Unit {
   }
 
   #insertion(rows: ReadableRows): Insertion {
-    return { connection: this.#connection, table: this.#table, target: this.#plan.target, rows };
+    const { target, facts } = this.#plan;
+    const insertion = { connection: this.#connection, table: this.#table, target, rows };
+    const { serial } = target;
+    const column = facts.columns.find(({ name }) => serial !== undefined && sameName(name, serial));
+    return column === undefined || column.default !== undefined ? insertion : { ...insertion, serial: column.name };
   }
 
   async #keepRecords(written: Written): Promise<void> {

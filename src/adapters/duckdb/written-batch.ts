@@ -1,33 +1,49 @@
 import { MillraceError } from "../../core/error.ts";
 import { isBalanced } from "../../core/ledger.ts";
 import { limit } from "../../core/limit.ts";
-import type { Reject } from "../../core/reject.ts";
+import type { Reason, Reject } from "../../core/reject.ts";
 import type { SinkBatch, WriteResult } from "../../ports/sink.ts";
+import type { ReadableRows } from "./copied-rows.ts";
 import type { Inserted } from "./insert-rows.ts";
 import type { Refusals } from "./refusals.ts";
 
+/** A row that the table refuses, and why. */
+export type Refusal = readonly [row: number, reason: Reason];
+
+/** A batch as a unit takes it: of this process, or sent by another, which alone has the bytes of its rows. */
+export interface UnitBatch extends Omit<SinkBatch, "rows" | "refuse"> {
+  readonly rows: ReadableRows;
+  /** The rejects of refused rows, in the order given. */
+  refuse(refusals: readonly Refusal[]): Promise<readonly Reject[]>;
+}
+
+export function ownBatch(batch: SinkBatch): UnitBatch {
+  return { ...batch, refuse: async (refusals) => refusals.map(([row, reason]) => batch.refuse(row, reason)) };
+}
+
 /** A batch as it was written, to be written again should DuckDB end the transaction. */
 export interface Written {
-  readonly batch: SinkBatch;
+  readonly batch: UnitBatch;
   readonly refusals: Refusals;
+  /** Rejects of the rows refused here, in row order. */
+  readonly refused: readonly Reject[];
+  /** Those and the batch's own, in record order. */
   readonly rejects: readonly Reject[];
   readonly firstReject: bigint;
   readonly inserted: Inserted;
 }
 
-/** The batch's own rejects and those of the rows refused here, in record order. */
-export function rejectsOf(batch: SinkBatch, refusals: Refusals): Reject[] {
-  const refused = [...refusals].map(([row, reason]) => batch.refuse(row, reason));
-  return [...batch.rejects, ...refused].toSorted((a, b) => a.record - b.record);
+export async function refusedRejects(batch: UnitBatch, refusals: Refusals): Promise<readonly Reject[]> {
+  if (refusals.size === 0) return [];
+  return batch.refuse([...refusals].toSorted(([a], [b]) => a - b));
 }
 
-export function resultOf({ batch, refusals, rejects, inserted }: Written): WriteResult {
-  const shownRows = [...refusals].toSorted(([a], [b]) => a - b).slice(0, limit.rejectsShown);
-  return {
-    ...inserted,
-    rejected: rejects.length,
-    refused: shownRows.map(([row, reason]) => batch.refuse(row, reason)),
-  };
+export function inRecordOrder(rejects: readonly Reject[]): Reject[] {
+  return rejects.toSorted((a, b) => a.record - b.record);
+}
+
+export function resultOf({ refused, rejects, inserted }: Written): WriteResult {
+  return { ...inserted, rejected: rejects.length, refused: refused.slice(0, limit.rejectsShown) };
 }
 
 /** Invariant 1. */
