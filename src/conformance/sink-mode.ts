@@ -45,7 +45,7 @@ async function appendKeepsDuplicates(scene: SinkScene): Promise<void> {
 
 async function fillsSerial(scene: SinkScene): Promise<void> {
   if (!scene.sink.facts.serials) return;
-  const target: Target = { ...makeKeyedTarget(), serial: "number" };
+  const target: Target = { ...makeKeyedTarget({ mode: "merge" }), serial: "number" };
   const claim = await start(scene, target);
   const named = (...ids: readonly number[]) => ids.map((id) => ({ id, name: `name ${id}` }));
   await load(scene, target, { claim, rows: named(5, 6) });

@@ -184,7 +184,7 @@ class BatchWork {
   async #recordsOf(flow: Flow): Promise<Int32Array> {
     const records = new Int32Array(flow.count).fill(-1);
     let row = 0;
-    for await (const piece of this.#connection.stream(`select ${lineageColumn} as record from ${flow.table}`)) {
+    for await (const piece of this.#connection.scan(`select ${lineageColumn} as record from ${flow.table}`)) {
       for (const { record } of piece) {
         if (record !== null && record !== undefined) records[row] = Number(record);
         row += 1;

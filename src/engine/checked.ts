@@ -67,11 +67,8 @@ export async function badRecords(connection: EngineConnection, check: Check, che
   const bad: BadRecord[] = [];
   const rulesOfMasks = failedByMasks(check.rules);
   const names = Object.keys(check.contract.columns);
-  for await (const piece of connection.stream(badSql(check, checked))) {
-    for (const { records } of piece) {
-      for (const record of JSON.parse(records as string) as BadValues[])
-        bad.push(badRecord(record, rulesOfMasks, names));
-    }
+  for (const { records } of await connection.all(badSql(check, checked))) {
+    for (const record of JSON.parse(records as string) as BadValues[]) bad.push(badRecord(record, rulesOfMasks, names));
   }
   return bad.sort((a, b) => a.index - b.index);
 }

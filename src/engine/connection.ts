@@ -9,6 +9,7 @@ export class Connection implements EngineConnection {
   readonly #duckdb: DuckDBConnection;
   readonly #onClose: () => void;
   #last: Promise<unknown> = Promise.resolve();
+  #isInTransaction = false;
 
   constructor(duckdb: DuckDBConnection, onClose: () => void) {
     this.#duckdb = duckdb;
@@ -21,7 +22,11 @@ export class Connection implements EngineConnection {
   }
 
   run(sql: string, parameters: readonly EngineParameter[] = []): Promise<number> {
-    return this.#inTurn(async () => (await this.#duckdb.run(sql, bind(parameters))).rowsChanged);
+    return this.#inTurn(async () => {
+      const { rowsChanged } = await this.#duckdb.run(sql, bind(parameters)).finally(() => this.#noteEnd(sql));
+      if (/^\s*begin\b/i.test(sql)) this.#isInTransaction = true;
+      return rowsChanged;
+    });
   }
 
   all(sql: string, parameters: readonly EngineParameter[] = []): Promise<EngineRow[]> {
@@ -36,22 +41,77 @@ export class Connection implements EngineConnection {
 
   /** Holds the connection until the last row is read or the loop is left. */
   async *stream(sql: string, parameters: readonly EngineParameter[] = []): AsyncIterable<readonly EngineRow[]> {
-    const { promise: done, resolve: release } = Promise.withResolvers<void>();
-    const before = this.#last;
-    this.#last = done;
-    await before.catch(() => undefined); // its own caller was told
+    const release = await this.#takeTurn();
     try {
-      const result = await this.#duckdb.stream(sql, bind(parameters));
-      const read = rowReader(result);
-      for (;;) {
-        const chunk = await result.fetchChunk();
-        if (chunk === null || chunk.rowCount === 0) return;
-        yield chunk.getRows().map(read);
+      const isOurs = await this.#begin();
+      try {
+        yield* this.#pieces(sql, parameters);
+        await this.#checkWhole(sql, parameters, isOurs);
+      } finally {
+        if (isOurs) await this.#duckdb.run("rollback");
       }
     } catch (error) {
       throw explained(error);
     } finally {
       release();
+    }
+  }
+
+  /** Holds the connection until the last row is read or the loop is left. */
+  async *scan(sql: string): AsyncIterable<readonly EngineRow[]> {
+    const release = await this.#takeTurn();
+    try {
+      yield* this.#pieces(sql, []);
+    } catch (error) {
+      throw explained(error);
+    } finally {
+      release();
+    }
+  }
+
+  async #takeTurn(): Promise<() => void> {
+    const { promise: done, resolve: release } = Promise.withResolvers<void>();
+    const before = this.#last;
+    this.#last = done;
+    await before.catch(() => undefined); // its own caller was told
+    return release;
+  }
+
+  async *#pieces(sql: string, parameters: readonly EngineParameter[]): AsyncIterable<readonly EngineRow[]> {
+    const result = await this.#duckdb.stream(sql, bind(parameters));
+    const read = rowReader(result);
+    for (;;) {
+      const chunk = await result.fetchChunk();
+      if (chunk === null || chunk.rowCount === 0) return;
+      yield chunk.getRows().map(read);
+    }
+  }
+
+  /** False when a transaction is open already: a second beginning would be the end of it. */
+  async #begin(): Promise<boolean> {
+    if (this.#isInTransaction) return false;
+    await this.#duckdb.run("begin transaction");
+    return true;
+  }
+
+  /** A COMMIT that fails is the end of the transaction as well. */
+  #noteEnd(sql: string): void {
+    if (/^\s*(commit|rollback)\b/i.test(sql)) this.#isInTransaction = false;
+  }
+
+  /**
+   * The driver hands an error behind the first rows over as the end of the rows. The transaction is over with it,
+   * though, and says so. Done once more without its rows, the statement tells what it was.
+   */
+  async #checkWhole(sql: string, parameters: readonly EngineParameter[], isOurs: boolean): Promise<void> {
+    try {
+      await this.#duckdb.run("select 1");
+    } catch (cause) {
+      if (!isOurs) throw cause;
+      await this.#duckdb.run("rollback");
+      await this.#duckdb.run("begin transaction");
+      await this.#duckdb.run(`explain analyze ${sql}`, bind(parameters));
+      throw cause;
     }
   }
 

@@ -124,7 +124,7 @@ async function mapRows(
   connection: Connection,
 ): Promise<StepFailure[]> {
   const failures: StepFailure[] = [];
-  const reader = connection.stream(`select * from ${before.table}`);
+  const reader = connection.scan(`select * from ${before.table}`);
   const pieces: EngineValue[][][] = [];
   for await (const piece of reader) {
     pieces.push(piece.flatMap((row) => mapRow(step, row, names, failures)));

@@ -22,8 +22,10 @@ export interface EngineConnection {
   run(sql: string, parameters?: readonly EngineParameter[]): Promise<number>;
   /** Runs a statement and holds its whole result: only for results known to be small. */
   all(sql: string, parameters?: readonly EngineParameter[]): Promise<EngineRow[]>;
-  /** Runs a statement and gives its rows in pieces; memory stays flat. */
+  /** Runs a statement and gives its rows in pieces; memory stays flat. Throws when it fails behind its first rows too. */
   stream(sql: string, parameters?: readonly EngineParameter[]): AsyncIterable<readonly EngineRow[]>;
+  /** The same for less, where nothing can fail once it has begun: columns of a table as they are. */
+  scan(sql: string): AsyncIterable<readonly EngineRow[]>;
   close(): void;
 }
 
