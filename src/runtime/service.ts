@@ -202,7 +202,10 @@ export class Service {
           this.#eventsOf(pipeline.name)(event);
         };
         const settings = { follow: true, signal: this.stop, onEvent, ...(watch === undefined ? {} : { watch }) };
-        await this.session.within((session) => runIn(session, pipeline, settings));
+        await this.session.within(async (session) => {
+          await shareSink(session, pipeline);
+          await runIn(session, pipeline, settings);
+        });
       } catch (error) {
         if (this.stop.aborted) break;
         state.state = "waiting";
@@ -269,4 +272,12 @@ async function stateOf(sink: Sink): Promise<{ readonly place: string; readonly s
 
 function scratchIn(data: string): string {
   return join(data, "tmp");
+}
+
+/** Others on this machine work with the place through this process, where it can be held by one alone. */
+async function shareSink(session: Session, { to, sink: options }: Pipeline): Promise<void> {
+  const sink = await session.sink(to, options);
+  if (sink.share === undefined) return;
+  await sink.open();
+  await sink.share();
 }

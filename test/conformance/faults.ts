@@ -67,6 +67,15 @@ const preparing: readonly Fault[] = [
     })),
   },
   {
+    what: "makes no serial column",
+    on: "duckdb",
+    error: /number/,
+    noticedBy: ["fills a serial column, where it says that it can"],
+    breakPlace: everySink((sink) => ({
+      prepare: ({ serial: _, ...target }) => sink.prepare(target),
+    })),
+  },
+  {
     what: "takes a mode that it does not have",
     noticedBy: ["refuses a mode that it does not have"],
     breakPlace: everySink((sink) => ({ prepare: (target) => sink.prepare({ ...target, mode: "append" }) })),

@@ -624,6 +624,102 @@ export class Client {
     return this.#ask("GET", "/insights/UNKNOWN_REFERENCES", query);
   }
 
+  /** Store events of vehicles */
+  postEvents(): Promise<
+    | {
+        readonly status: 200;
+        readonly headers: Headers;
+        readonly body:
+          | { readonly [name: string]: unknown }
+          | {
+              readonly accepted: number;
+              readonly rejected: number;
+              readonly errors: readonly { readonly index?: number; readonly error?: string }[];
+            };
+      }
+    | {
+        readonly status: 400;
+        readonly headers: Headers;
+        readonly body:
+          | {
+              readonly detail:
+                | string
+                | readonly {
+                    readonly loc: readonly (string | number)[];
+                    readonly msg: string;
+                    readonly type: string;
+                  }[];
+            }
+          | { readonly error?: string; readonly code?: string; readonly remedy?: string; readonly request?: string };
+      }
+    | {
+        readonly status: 413;
+        readonly headers: Headers;
+        readonly body: {
+          readonly error?: string;
+          readonly code?: string;
+          readonly remedy?: string;
+          readonly request?: string;
+        };
+      }
+    | {
+        readonly status: 503;
+        readonly headers: Headers;
+        readonly body: {
+          readonly error?: string;
+          readonly code?: string;
+          readonly remedy?: string;
+          readonly request?: string;
+        };
+      }
+  > {
+    return this.#ask("POST", "/events", {});
+  }
+
+  /** How many events were stored, as a page */
+  getEvents(): Promise<
+    | { readonly status: 200; readonly headers: Headers; readonly body: string }
+    | {
+        readonly status: 503;
+        readonly headers: Headers;
+        readonly body: {
+          readonly error?: string;
+          readonly code?: string;
+          readonly remedy?: string;
+          readonly request?: string;
+        };
+      }
+  > {
+    return this.#ask("GET", "/events", {});
+  }
+
+  /** Live figures as server-sent events */
+  getApiLive(): Promise<
+    | { readonly status: 200; readonly headers: Headers; readonly body: string }
+    | {
+        readonly status: 429;
+        readonly headers: Headers;
+        readonly body: {
+          readonly error?: string;
+          readonly code?: string;
+          readonly remedy?: string;
+          readonly request?: string;
+        };
+      }
+    | {
+        readonly status: 503;
+        readonly headers: Headers;
+        readonly body: {
+          readonly error?: string;
+          readonly code?: string;
+          readonly remedy?: string;
+          readonly request?: string;
+        };
+      }
+  > {
+    return this.#ask("GET", "/api/live", {});
+  }
+
   async #ask<Answer>(method: string, path: string, query: Values, form?: Values): Promise<Answer> {
     const url = new URL(path, this.#options.url);
     for (const [name, value] of Object.entries(query))
