@@ -2,3 +2,4 @@ export type { Expectation, SinkHarness, SinkPlace, TestApi, TestRegistrar } from
 export { sinkBehaviourNames, sinkConformance } from "./sink.ts";
 export { storeBehaviourNames, storeConformance, type StoreHarness, type StorePlace } from "./store.ts";
 export { archiveBehaviourNames, archiveConformance, type ArchiveHarness, type ArchivePlace } from "./archive.ts";
+export { logBehaviourNames, logConformance, type LogHarness, type LogPlace, type LogProcess } from "./log.ts";

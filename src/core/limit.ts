@@ -154,4 +154,47 @@ export const limit = {
   natsLanesMs: 3_000,
   /** How often settled offsets are written at most. */
   natsSettleMs: 5_000,
+  /** Redis: appends that wait, in bytes; beyond them they are refused. */
+  redisQueueBytes: 64 * MiB,
+  /** What is appended before it is made sure of once, and of that at once and whole: records and bytes. */
+  redisRoundBytes: 16 * MiB,
+  redisScriptBytes: 2 * MiB,
+  redisScriptRecords: 2_000,
+  /** A server that answers nothing for this long is lost; how long is waited for its disk and its replicas. */
+  redisRequestMs: 15_000,
+  redisSyncMs: 10_000,
+  /** How long reading outlives that nothing works. */
+  redisPatienceMs: 30_000,
+  /** Entries that are read at once; how long a reader waits at the end before it looks whether its lane is still there. */
+  redisPiece: 2_000,
+  redisBlockMs: 2_000,
+  /** A member of a group that is not heard of for this long loses its lanes; how often it says that it is there. */
+  redisLeaseMs: 5_000,
+  redisBeatMs: 500,
+  /** How often it is looked at whether a lane was made anew, and how often records are removed that are too old. */
+  redisLanesMs: 2_000,
+  redisTrimMs: 1_000,
+  /** How often settled offsets are written at most. */
+  redisSettleMs: 5_000,
+  /** The embedded log: bytes of records that are stored as one row, that one commit takes in, and of a key or an id. */
+  embeddedRowBytes: 256 * KiB,
+  embeddedCommitBytes: 8 * MiB,
+  embeddedKeyBytes: 64 * KiB,
+  embeddedLanes: 1_024,
+  /** Appends that wait for the disk; beyond them they are refused. */
+  embeddedWaitingBytes: 64 * MiB,
+  /** Its write-ahead log is folded into the file when it is larger. */
+  embeddedAheadBytes: 32 * MiB,
+  /** How often it is looked for what other processes append while somebody waits; and where a watched file tells of it. */
+  embeddedLookMs: 10,
+  embeddedWatchedLookMs: 250,
+  /** A member of a group that is not heard of for this long loses its lanes; how often it says that it is there. */
+  embeddedLeaseMs: 4_000,
+  embeddedBeatMs: 1_000,
+  /** How often a member looks whether the lanes are shared anew, and whether the folder was replaced. */
+  embeddedMeetMs: 100,
+  /** How often old records are removed, and how many rows and bytes in one transaction. */
+  embeddedTrimMs: 60_000,
+  embeddedTrimRows: 2_000,
+  embeddedTrimBytes: 16 * MiB,
 } as const;

@@ -1,0 +1,113 @@
+import { limit } from "../../core/limit.ts";
+import type { LogRecord } from "../../ports/log.ts";
+import type { Address } from "./address.ts";
+import type { AppendCall } from "./append-call.ts";
+import { partitionOf } from "./partition.ts";
+import { PartitionQueue, PendingBatch } from "./partition-queue.ts";
+import { tooMuchWaits } from "./refusals.ts";
+
+/**
+ * Appends on their way into batches, first come first served: at most `limit.kafkaQueueBytes` stand in batches, the
+ * others wait, and beyond `limit.kafkaWaitingBytes` they are refused before anything of them is appended.
+ */
+export class AppendIntake {
+  readonly queues: PartitionQueue[] = [];
+  readonly #address: Address;
+  readonly #now: () => number;
+  /** Called when a batch is opened or full. */
+  readonly #changed: () => void;
+  readonly #waiting: AppendCall[] = [];
+  #waitingBytes = 0;
+  #queuedBytes = 0;
+  /** Where records without a key go, until its batch is full or sent. */
+  #anywhere: { readonly queue: PartitionQueue; readonly batch: PendingBatch } | undefined;
+  /** `max.message.bytes` of the topic; undefined when it may not be asked for. */
+  batchBytesMax: number | undefined;
+
+  constructor(address: Address, now: () => number, changed: () => void) {
+    this.#address = address;
+    this.#now = now;
+    this.#changed = changed;
+  }
+
+  get idle(): boolean {
+    return this.#waiting.length === 0 && this.queues.every(({ length }) => length === 0);
+  }
+
+  get waiting(): readonly AppendCall[] {
+    return this.#waiting;
+  }
+
+  /** Throws SINK_FULL. */
+  take(call: AppendCall): void {
+    if (this.#waiting.length > 0 && this.#waitingBytes + call.bytes > limit.kafkaWaitingBytes) {
+      throw tooMuchWaits(this.#address, this.#waitingBytes);
+    }
+    this.#waiting.push(call);
+    this.#waitingBytes += call.bytes;
+  }
+
+  /** Puts waiting records into batches, as far as there is room. */
+  place(partitions: number): void {
+    if (partitions === 0) return;
+    for (let call = this.#waiting[0]; call !== undefined; call = this.#waiting[0]) {
+      for (; call.placed < call.records.length && !call.failed; call.placed += 1) {
+        if (this.#queuedBytes >= limit.kafkaQueueBytes) return;
+        const record = call.records[call.placed];
+        if (record !== undefined) this.#add(record, call, partitions);
+      }
+      this.forget(call);
+    }
+  }
+
+  /** The call waits no more. */
+  forget(call: AppendCall): void {
+    const index = this.#waiting.indexOf(call);
+    if (index < 0) return;
+    this.#waiting.splice(index, 1);
+    this.#waitingBytes -= call.bytes;
+  }
+
+  /** A batch has left its queue. */
+  release(batch: PendingBatch): void {
+    this.#queuedBytes -= batch.countedBytes;
+  }
+
+  #add(record: LogRecord, call: AppendCall, partitions: number): void {
+    const { key } = record;
+    const queue = key === undefined ? this.#someQueue(partitions) : this.#queue(partitionOf(key, partitions));
+    const batch = this.#openBatch(queue, call);
+    const before = batch.bytes.size;
+    batch.add(record, call);
+    batch.countedBytes += batch.bytes.size - before;
+    this.#queuedBytes += batch.bytes.size - before;
+    if (key === undefined) this.#anywhere = { queue, batch };
+    // Half of what the topic takes leaves room for one more record: a batch is refused as a whole.
+    if (batch.bytes.size >= Math.min(limit.kafkaBatchBytes, (this.batchBytesMax ?? 2 ** 20) >>> 1)) {
+      batch.close();
+      this.#changed();
+    }
+  }
+
+  #openBatch(queue: PartitionQueue, call: AppendCall): PendingBatch {
+    const { last } = queue;
+    if (last !== undefined && !last.closed) return last;
+    const batch = new PendingBatch(this.#now(), call.deadline);
+    queue.push(batch);
+    this.#changed();
+    return batch;
+  }
+
+  #someQueue(partitions: number): PartitionQueue {
+    const { queue, batch } = this.#anywhere ?? {};
+    if (queue !== undefined && batch?.closed === false && queue.partition < partitions) return queue;
+    return this.#queue(Math.floor(Math.random() * partitions));
+  }
+
+  #queue(partition: number): PartitionQueue {
+    for (let index = this.queues.length; index <= partition; index += 1) this.queues.push(new PartitionQueue(index));
+    const queue = this.queues[partition];
+    if (queue === undefined) throw new RangeError(`partition ${partition} has no queue`);
+    return queue;
+  }
+}

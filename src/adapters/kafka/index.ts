@@ -1,0 +1,1 @@
+export { kafkaLog } from "./log.ts";
