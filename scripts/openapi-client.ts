@@ -1,5 +1,5 @@
 // npm run openapi: asks a server for its OpenAPI document, keeps it as docs/openapi.json, and generates from it the
-// typed client that the tests call the server with (test/http/client.ts). A test compares both with what they should be.
+// typed client that the tests call the server with (test/http/fixtures/client.ts). A test compares both with what they should be.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,7 +33,7 @@ const data = mkdtempSync(join(tmpdir(), "millrace-openapi-"));
 try {
   const document = await askServer(data);
   writeFileSync(join(root, "docs", "openapi.json"), formatted(JSON.stringify(document), "openapi.json"));
-  writeFileSync(join(root, "test", "http", "client.ts"), formatted(clientText(document), "client.ts"));
+  writeFileSync(join(root, "test", "http", "fixtures", "client.ts"), formatted(clientText(document), "client.ts"));
 } finally {
   rmSync(data, { recursive: true, force: true });
 }

@@ -120,6 +120,14 @@ const examples: readonly Example[] = [
     expected: [],
   },
   {
+    what: "the command line knows the applications in one place alone",
+    files: {
+      "src/cli/applications.ts": `export const load = () => import("../../apps/index.ts");\n`,
+      "src/cli/start.ts": importing("../../apps/index.ts"),
+    },
+    expected: ["layer: src/cli/start.ts"],
+  },
+  {
     what: "the command line imports a route",
     files: { "src/cli/serve.ts": importing("../http/routes/runs.ts") },
     expected: ["layer: src/cli/serve.ts"],

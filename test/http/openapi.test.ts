@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applications } from "../../apps/index.ts";
 import { clientText, type Document } from "../../scripts/openapi/client-text.ts";
 import { formatted } from "../../scripts/openapi/formatted.ts";
-import { Client } from "./client.ts";
+import { Client } from "./fixtures/client.ts";
 import { password, ServedScene } from "./scene.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -28,7 +28,7 @@ describe("the OpenAPI document", () => {
   });
 
   it("is what the client is made of (npm run openapi writes it)", () => {
-    const kept = readFileSync(join(root, "test", "http", "client.ts"), "utf8");
+    const kept = readFileSync(join(root, "test", "http", "fixtures", "client.ts"), "utf8");
     expect(kept).toBe(formatted(clientText(snapshot), "client.ts"));
   });
 
