@@ -4,7 +4,7 @@ import type { Connection } from "./connection.ts";
 import { describeColumns } from "./described.ts";
 import type { Engine } from "./engine.ts";
 import { digestColumns, RowDigest } from "./row-digest.ts";
-import { plainRowSql } from "./row-forms.ts";
+import { rowTextSql } from "./row-forms.ts";
 import { tableRows } from "./table-rows.ts";
 import { engineType } from "./typed-sql.ts";
 
@@ -97,9 +97,9 @@ export class ParquetRows {
     const nulls = required.map(
       ({ name }, index) => `count(*) filter (where ${quoteIdentifier(name)} is null) as nulls_${index}`,
     );
-    const rows = `select *, ${plainRowSql(this.#columns)} as _millrace_plain from read_parquet(${this.#file})`;
-    const running = "sum(strlen(_millrace_plain)) over (rows between unbounded preceding and current row)";
-    const cut = `select *, ${running} // ${batchBytes} as _millrace_batch, sha256(_millrace_plain) as _millrace_hash from (${rows})`;
+    const rows = `select *, ${rowTextSql(this.#columns)} as _millrace_text from read_parquet(${this.#file})`;
+    const running = "sum(strlen(_millrace_text)) over (rows between unbounded preceding and current row)";
+    const cut = `select *, ${running} // ${batchBytes} as _millrace_batch, sha256(_millrace_text) as _millrace_hash from (${rows})`;
     const sums = ["count(*) as rows", digestColumns("_millrace_hash"), ...nulls].join(", ");
     return `select ${sums} from (${cut}) group by _millrace_batch order by _millrace_batch`;
   }

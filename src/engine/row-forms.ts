@@ -1,6 +1,7 @@
 import type { Column } from "../core/contract.ts";
 import { quoteIdentifier, quoteLiteral } from "../core/identifier.ts";
 import type { SinkColumn } from "../ports/rows.ts";
+import { concatSql } from "./row-lines.ts";
 import { engineType, typedSql } from "./typed-sql.ts";
 
 /**
@@ -24,7 +25,7 @@ const years = "[0-9]{4,6}-[0-9]{2}-[0-9]{2}( [(]BC[)])?";
 const time = "[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6}0*)?";
 /** Sessions are in UTC, so no other offset is shown. */
 const utc = "([+]00(:00)?)?";
-/** What DuckDB and PostgreSQL show. Not among it: infinity, which no file format has, and PostgreSQL's years BC. */
+/** What DuckDB and PostgreSQL show. Not among it: infinity, which no file format has. */
 const shapes = {
   date: `${years}([ T]00:00:00([.]0+)?${utc})?`,
   timestamp: `${years}([ T]${time}${utc})?`,
@@ -54,13 +55,13 @@ export function formsOf(column: Column): Forms {
       };
     case "date":
       return {
-        ofDatabase: (text) => shaped(shapes.date, text, `try_cast(${text} as date)`),
+        ofDatabase: (text) => timeOf(text, (era) => shaped(shapes.date, era, `try_cast(${era} as date)`)),
         ofPlain: (text) => `date '1970-01-01' + cast(${text} as integer)`,
         toPlain: (value) => `cast(${value} - date '1970-01-01' as varchar)`,
       };
     case "timestamp":
       return {
-        ofDatabase: (text) => shaped(shapes.timestamp, text, `try_cast(${text} as timestamp)`),
+        ofDatabase: (text) => timeOf(text, (era) => shaped(shapes.timestamp, era, `try_cast(${era} as timestamp)`)),
         ofPlain: (text) => `make_timestamp(cast(${text} as bigint))`,
         toPlain: (value) => `cast(epoch_us(${value}) as varchar)`,
       };
@@ -79,12 +80,29 @@ function withZero(text: string, { precision = 18, scale = 3 }: Column): string {
   return precision > scale ? text : `regexp_replace(${text}, '^(-?)[.]', '\\10.')`;
 }
 
+/** PostgreSQL writes `0044-03-15 10:00:00 BC` where DuckDB, which does not see that, writes `0044-03-15 (BC) 10:00:00`. */
+function timeOf(text: string, sql: (era: string) => string): string {
+  const era = `regexp_replace(${text}, '^([0-9-]+)(.*) BC$', '\\1 (BC)\\2')`;
+  return `case when suffix(${text}, ' BC') then ${sql(era)} else ${sql(text)} end`;
+}
+
 function shaped(shape: string, text: string, sql: string): string {
   return `case when regexp_full_match(${text}, ${quoteLiteral(shape)}) then ${sql} end`;
 }
 
-/** A row as JSON text: an array of the plain forms of these columns, strings or null, without blanks. */
+/** A row's plain forms as JSON text: an array of strings or null. */
 export function plainRowSql(columns: readonly SinkColumn[]): string {
-  const plain = columns.map((column) => formsOf(column).toPlain(quoteIdentifier(column.name)));
-  return `cast(to_json([${plain.join(", ")}]) as varchar)`;
+  return `cast(to_json([${plainForms(columns).join(", ")}]) as varchar)`;
+}
+
+/**
+ * The text that a row is identified by: for each column the number of bytes of its plain form (UTF-8), `:`, and the
+ * plain form; `-` for null. Nothing parts them, as nothing need. Unlike JSON there is one way to write it.
+ */
+export function rowTextSql(columns: readonly SinkColumn[]): string {
+  return concatSql(plainForms(columns).map((plain) => `coalesce(strlen(${plain}) || ':' || ${plain}, '-')`));
+}
+
+function plainForms(columns: readonly SinkColumn[]): string[] {
+  return columns.map((column) => formsOf(column).toPlain(quoteIdentifier(column.name)));
 }

@@ -9,7 +9,8 @@ export type RowTexts = readonly (string | null)[];
 
 export function lineOf(texts: RowTexts): string {
   let line = "+";
-  for (const text of texts) line += text === null ? "," : `,"${text.replaceAll('"', '""')}"`;
+  for (const text of texts)
+    line += text === null ? "," : `,"${text.includes('"') ? text.replaceAll('"', '""') : text}"`;
   return line;
 }
 
@@ -28,7 +29,8 @@ function fieldSql(column: string): string {
   return `coalesce(',"' || replace(cast(${column} as varchar), '"', '""') || '"', ',')`;
 }
 
-function concatSql(parts: readonly string[]): string {
+/** Texts one behind another, in as few levels as the arguments of a function allow: expressions nest a thousand deep at most. */
+export function concatSql(parts: readonly string[]): string {
   if (parts.length <= argumentsMax) return `concat(${parts.join(", ")})`;
   const groups: string[] = [];
   for (let at = 0; at < parts.length; at += argumentsMax) groups.push(concatSql(parts.slice(at, at + argumentsMax)));

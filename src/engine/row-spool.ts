@@ -12,7 +12,7 @@ import { explainEngine } from "./disk-failure.ts";
 import { textColumn } from "./own-columns.ts";
 import { withoutPattern } from "./parquet-rows.ts";
 import { digestColumns, RowDigest } from "./row-digest.ts";
-import { formsOf, plainRowSql } from "./row-forms.ts";
+import { formsOf, plainRowSql, rowTextSql } from "./row-forms.ts";
 import { linesSql, type RowTexts } from "./row-lines.ts";
 import { type Scratch, scratchFile } from "./scratch.ts";
 import { engineType } from "./typed-sql.ts";
@@ -54,8 +54,6 @@ const groupBytes = 16 * 1024 * 1024;
 const groupRowsMin = 2048;
 const groupRowsMax = 122_880;
 
-const plain = "_millrace_plain";
-
 /**
  * Turns rows that come in pieces, of any number, into one Parquet file: each piece is typed, checked and written to a
  * file of its own, and these are joined at the end, so that memory stays flat. Nothing of it is durable.
@@ -63,11 +61,12 @@ const plain = "_millrace_plain";
 export class RowSpool {
   readonly #plan: SpoolPlan;
   readonly #connection: Connection;
+  /** The piece at hand, typed. */
   readonly #table: string;
   readonly #digest = new RowDigest();
   readonly #parts: string[] = [];
   #rows = 0;
-  #plainBytes = 0;
+  #textBytes = 0;
 
   private constructor(plan: SpoolPlan, connection: Connection) {
     this.#plan = plan;
@@ -92,7 +91,9 @@ export class RowSpool {
 
   /** The rows of the last `add` in plain form, in pieces, in order. */
   async *plainRows(): AsyncGenerator<readonly RowTexts[]> {
-    const sql = `select '[' || string_agg(${plain}, ',' order by rowid) || ']' as texts from ${this.#table} group by rowid // ${rowsPerText} order by rowid // ${rowsPerText}`;
+    const part = `rowid // ${rowsPerText}`;
+    const rows = `select rowid, ${plainRowSql(this.#plan.columns)} as texts from ${this.#table}`;
+    const sql = `select '[' || string_agg(texts, ',' order by rowid) || ']' as texts from (${rows}) group by ${part} order by ${part}`;
     try {
       for await (const piece of this.#connection.stream(sql)) {
         for (const { texts } of piece) yield JSON.parse(texts as string) as RowTexts[];
@@ -114,18 +115,22 @@ export class RowSpool {
     return { rows: this.#rows, digest: this.#digest.toString() };
   }
 
-  /** Frees what the engine holds. Safe to call twice. */
+  /** Frees what the engine holds. */
   async dispose(): Promise<void> {
-    await this.#connection.run(`drop table if exists ${this.#table}`);
-    this.#connection.close();
+    try {
+      await this.#connection.run(`drop table if exists ${this.#table}`);
+    } finally {
+      this.#connection.close();
+    }
   }
 
   async #addFile(scratch: Scratch, sizeBytes: number): Promise<void> {
     const { columns, folder } = this.#plan;
     const lines = linesSql(scratch.path, columns.length, sizeBytes);
     await this.#connection.run(`create or replace table ${this.#table} as ${this.#typedSql(lines)}`);
+    const [found] = await this.#connection.all(`select 1 from ${this.#table} where _millrace_unfit limit 1`);
+    if (found !== undefined) throw await this.#firstUnfit(lines);
     const sums = await this.#sums();
-    if (Number(sums["unfit"]) > 0) throw await this.#firstUnfit(lines);
     const part = join(folder, `part-${this.#parts.length}.parquet`);
     const names = columns.map(({ name }) => quoteIdentifier(name)).join(", ");
     await this.#connection.run(
@@ -133,23 +138,25 @@ export class RowSpool {
     );
     this.#parts.push(part);
     this.#rows += Number(sums["rows"]);
-    this.#plainBytes += Number(sums["bytes"]);
+    this.#textBytes += Number(sums["bytes"]);
     this.#digest.add(sums);
   }
 
+  /** A pass of its own: of many columns, one pass needs as much memory as there is. */
   async #sums(): Promise<EngineRow> {
+    const texts = `select ${rowTextSql(this.#plan.columns)} as text from ${this.#table}`;
     const [sums] = await this.#connection.all(
-      `select count(*) as rows, count(*) filter (where _millrace_unfit) as unfit, sum(strlen(${plain})) as bytes, ${digestColumns("hash")} from (select *, sha256(${plain}) as hash from ${this.#table})`,
+      `select count(*) as rows, sum(strlen(text)) as bytes, ${digestColumns("hash")} from (select *, sha256(text) as hash from (${texts}))`,
     );
     return sums ?? {};
   }
 
-  /** The typed columns, whether one of them is unfit, and the plain form of the row. */
+  /** The typed columns, and whether one of them is unfit. */
   #typedSql(lines: string): string {
     const { columns } = this.#plan;
     const names = columns.map(({ name }) => quoteIdentifier(name));
     const unfit = columns.map((column, index) => unfitSql(column, index)).join(" or ");
-    return `select ${names.join(", ")}, ${unfit} as _millrace_unfit, ${plainRowSql(columns)} as ${plain} from (${this.#valuesSql(lines)})`;
+    return `select ${names.join(", ")}, ${unfit} as _millrace_unfit from (${this.#valuesSql(lines)})`;
   }
 
   #valuesSql(lines: string): string {
@@ -181,7 +188,7 @@ export class RowSpool {
   }
 
   #groupRows(): number {
-    const rows = Math.floor(groupBytes / Math.max(1, this.#plainBytes / Math.max(1, this.#rows)));
+    const rows = Math.floor(groupBytes / Math.max(1, this.#textBytes / Math.max(1, this.#rows)));
     return Math.max(groupRowsMin, Math.min(groupRowsMax, rows));
   }
 

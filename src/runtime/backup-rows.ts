@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Contract } from "../core/contract.ts";
 import { MillraceError } from "../core/error.ts";
 import { quoteIdentifier } from "../core/identifier.ts";
 import { lineageColumn } from "../core/lineage.ts";
@@ -18,7 +19,6 @@ export interface TableReading {
   readonly sink: Sink;
   readonly table: string;
   readonly columns: readonly SinkColumn[];
-  readonly key: readonly string[];
   /** An empty local folder, for both files and what they are made of. */
   readonly folder: string;
   readonly signal: AbortSignal;
@@ -67,31 +67,32 @@ async function keepLines(
   }
 }
 
-async function* linesOf({ sink, table, columns, key, onSnapshot }: TableReading): AsyncGenerator<string[]> {
+async function* linesOf({ sink, table, columns, onSnapshot }: TableReading): AsyncGenerator<string[]> {
   let told = false;
   const tell = (): void => {
     if (!told) onSnapshot();
     told = true;
   };
-  for await (const rows of sink.query(readingSql(table, columns, key))) {
+  for await (const rows of sink.query(readingSql(table, columns))) {
     tell();
     yield rows.map((row) => row["line"] as string);
   }
   tell();
 }
 
-function readingSql(table: string, columns: readonly SinkColumn[], key: readonly string[]): string {
-  const order = key.length === 0 ? "" : ` order by ${key.map(quoteIdentifier).join(", ")}`;
-  return `select ${lineSql(columns.map(({ name }) => name))} as line from ${quoteIdentifier(table)}${order}`;
+/** In whatever order: to sort a table takes as much memory or disk as the table, and a table has no order. */
+function readingSql(table: string, columns: readonly SinkColumn[]): string {
+  return `select ${lineSql(columns.map(({ name }) => name))} as line from ${quoteIdentifier(table)}`;
 }
 
 /**
- * Whether the table has `_millrace`. Throws TABLE_MISMATCH for columns that the contract lacks: a restore would replace
- * rows and lose what stands in them.
+ * Whether the table has `_millrace`. Throws TABLE_MISMATCH for columns whose values a restore, which replaces rows, would
+ * lose: those that the contract lacks, and the one that the table fills, which no row brings along.
  */
-export async function findLineage(sink: Sink, table: string, columns: readonly string[]): Promise<boolean> {
+export async function findLineage(sink: Sink, { table, columns, serial }: Contract): Promise<boolean> {
+  if (serial !== undefined) throw serialColumn(table, serial);
   for await (const rows of sink.query(`select * from ${quoteIdentifier(table)} limit 1`)) {
-    const surplus = surplusOf(Object.keys(rows[0] ?? {}), [...columns, lineageColumn]);
+    const surplus = surplusOf(Object.keys(rows[0] ?? {}), [...Object.keys(columns), lineageColumn]);
     if (surplus.length > 0) throw surplusColumns(table, surplus);
   }
   return hasColumn(sink, table, lineageColumn);
@@ -121,6 +122,13 @@ function surplusColumns(table: string, surplus: readonly string[]): MillraceErro
   return new MillraceError("TABLE_MISMATCH", `The table "${table}" has columns that the contract lacks: ${names}`, {
     remedy: "Add them to the contract: a restore replaces whole rows, and what stands in these columns would be lost.",
     at: { table },
+  });
+}
+
+function serialColumn(table: string, serial: string): MillraceError {
+  return new MillraceError("TABLE_MISMATCH", `The table "${table}" fills the column "${serial}" by itself`, {
+    remedy: "Use the database's own tools for it: its numbers could not be restored as they were.",
+    at: { table, column: serial },
   });
 }
 

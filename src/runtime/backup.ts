@@ -1,6 +1,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Contract, keyColumns } from "../core/contract.ts";
+import type { Contract } from "../core/contract.ts";
+import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
@@ -116,15 +117,13 @@ export class Backups {
   async #read(sink: Sink, contract: Contract, folder: string, options: BackupOptions) {
     const { engine } = this.#options;
     const patience = this.#patience(sink, options.signal);
-    const names = Object.keys(contract.columns);
-    const lineage = await patiently(patience, () => findLineage(sink, contract.table, names));
+    const lineage = await patiently(patience, () => findLineage(sink, contract));
     const columns = backupColumns(contract, lineage);
     const reading = {
       engine,
       sink,
       columns,
       table: contract.table,
-      key: keyColumns(contract),
       signal: patience.signal,
     };
     const onSnapshot = options.onSnapshot ?? (() => undefined);
@@ -146,8 +145,17 @@ export class Backups {
     const onEvent: Patience["onEvent"] = (event) => {
       if (event.event === "waiting") context.notice(`${event.text}; waiting for it`);
     };
-    return { sink, context, onEvent, totalMs: limit.retryTotalMs, signal };
+    const classify: Sink["classify"] = (error) => (isOwn(error) ? "stop" : sink.classify(error));
+    const explain: Sink["explain"] = (error) => sink.explain(error);
+    return { sink: { classify, explain }, context, onEvent, totalMs: limit.retryTotalMs, signal };
   }
+}
+
+/** Failures of this machine's files and engine look like some sinks' own, and do not pass by waiting for the sink. */
+const ownCodes: ReadonlySet<string> = new Set(["DISK", "MEMORY", "INTERRUPTED", "INTERNAL"]);
+
+function isOwn(error: unknown): boolean {
+  return error instanceof MillraceError && ownCodes.has(error.code);
 }
 
 async function fileOf(folder: string, format: BackupFormat): Promise<BackupFile> {

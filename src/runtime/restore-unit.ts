@@ -77,7 +77,7 @@ async function prepare(replacing: Replacing): Promise<Writing> {
   };
   requirePossible(sink, target);
   await patiently(patience, () => sink.open());
-  await patiently(patience, () => requireReplaceable(sink, target));
+  await patiently(patience, () => requireReplaceable(sink, contract));
   const prepared = await patiently(patience, () => sink.prepare(target));
   if (lineage && !prepared.lineage) {
     context.notice(`"${target.table}" has no column ${lineageColumn}: where its rows came from is not restored`);
@@ -97,13 +97,9 @@ function requirePossible({ facts, shown }: Sink, target: Target): void {
 }
 
 /** Throws TABLE_MISMATCH when the table has columns that would lose what they hold. One that is missing has none. */
-async function requireReplaceable(sink: Sink, { table, columns }: Target): Promise<void> {
+async function requireReplaceable(sink: Sink, contract: Contract): Promise<void> {
   try {
-    await findLineage(
-      sink,
-      table,
-      columns.map(({ name }) => name),
-    );
+    await findLineage(sink, contract);
   } catch (error) {
     const explained = sink.explain(error);
     if (!(explained instanceof MillraceError) || explained.code !== "SINK_REFUSED") throw error;

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { AbortMultipartUploadCommand, CreateMultipartUploadCommand, S3Client } from "@aws-sdk/client-s3";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { s3Archive } from "../../src/adapters/s3/index.ts";
 import { archiveConformance, type ArchivePlace } from "../../src/conformance/index.ts";
 import { MillraceError } from "../../src/core/error.ts";
@@ -151,7 +151,7 @@ describe("an S3 server that is in the way", () => {
     try {
       const path = copy();
       await archive.get("name", path);
-      expect([asked, (await import("node:fs")).readFileSync(path, "utf8")]).toEqual([2, "content"]);
+      expect([asked, readFileSync(path, "utf8")]).toEqual([2, "content"]);
     } finally {
       await archive.close();
       server.close();
@@ -228,6 +228,18 @@ describeWith("s3", "S3", () => {
     } finally {
       rmSync(local);
       await archive.close();
+    }
+  });
+
+  it("finds keys in the environment where the URL has none", async () => {
+    vi.stubEnv("AWS_ACCESS_KEY_ID", server.accessKey);
+    vi.stubEnv("AWS_SECRET_ACCESS_KEY", server.secretKey);
+    const archive = open(`s3://${server.bucket}/of-the-environment?endpoint=${server.endpoint}`);
+    try {
+      expect(await namesOf(archive)).toEqual([]);
+    } finally {
+      await archive.close();
+      vi.unstubAllEnvs();
     }
   });
 

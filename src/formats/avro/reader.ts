@@ -73,7 +73,9 @@ async function readBlock(
   const packed = await bytes.take(await bytes.length(blockBytesMax));
   if (!(await bytes.take(syncBytes)).equals(sync)) throw misformed(bytes.path, "a block does not end where it should");
   try {
-    const records = isDeflated ? await inflate(packed, { maxOutputLength: blockBytesMax }) : packed;
+    const records = isDeflated
+      ? await inflate(packed, { maxOutputLength: blockBytesMax, chunkSize: 2 * pieceBytes })
+      : packed;
     return decodeBlock(records, count, codec);
   } catch (error) {
     throw misformed(bytes.path, `a block cannot be read: ${(error as Error).message}`, error);

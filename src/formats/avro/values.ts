@@ -74,7 +74,9 @@ function fieldCodec({ name }: AvroField, column: SinkColumn | undefined): FieldC
   }
 }
 
-const word = new DataView(new ArrayBuffer(8));
+/** Eight bytes to turn numbers in. */
+const wordBytes = Buffer.alloc(8);
+const word = new DataView(wordBytes.buffer, wordBytes.byteOffset, wordBytes.byteLength);
 
 function doubleOf(bits: string): number {
   word.setBigInt64(0, BigInt(bits));
@@ -86,12 +88,27 @@ function bitsOf(value: number): string {
   return String(word.getBigInt64(0));
 }
 
+/** Numbers below this take at most 6 bytes, which buffers write faster than bigints become any. */
+const fewBytes = 2 ** 47;
+
 function unscaledBytes(text: string): Uint8Array {
-  const unscaled = BigInt(text.replace(".", ""));
+  const digits = text.replace(".", "");
+  const number = Number(digits);
+  if (number > -fewBytes && number < fewBytes) return smallBytes(number);
+  const unscaled = BigInt(digits);
   let length = 1;
   while (BigInt.asIntN(8 * length, unscaled) !== unscaled) length += 1;
-  const digits = BigInt.asUintN(8 * length, unscaled).toString(16);
-  return Buffer.from(digits.padStart(2 * length, "0"), "hex");
+  const hex = BigInt.asUintN(8 * length, unscaled).toString(16);
+  return Buffer.from(hex.padStart(2 * length, "0"), "hex");
+}
+
+function smallBytes(value: number): Uint8Array {
+  let length = 1;
+  // Of n bytes one bit is the sign's.
+  for (let bound = 128; value >= bound || value < -bound; bound *= 256) length += 1;
+  const bytes = Buffer.allocUnsafe(length);
+  bytes.writeIntBE(value, 0, length);
+  return bytes;
 }
 
 function decimalText(bytes: Uint8Array, scale: number): string {
@@ -105,11 +122,14 @@ function decimalText(bytes: Uint8Array, scale: number): string {
 
 /** avsc reads a long as a number, and refuses those that a number cannot hold. */
 const exactLong = avro.types.LongType.__with({
-  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
+  fromBuffer: (bytes: Buffer) => {
+    wordBytes.set(bytes);
+    return word.getBigInt64(0, true);
+  },
+  // avsc has read the bytes when it returns from here.
   toBuffer: (value: bigint) => {
-    const bytes = Buffer.allocUnsafe(8);
-    bytes.writeBigInt64LE(value);
-    return bytes;
+    word.setBigInt64(0, value, true);
+    return wordBytes;
   },
   fromJSON: BigInt,
   toJSON: Number,

@@ -1,16 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { promisify } from "node:util";
-import { deflateRaw } from "node:zlib";
+import { deflateRaw, type ZlibOptions } from "node:zlib";
 import { MillraceError } from "../../core/error.ts";
 import type { SinkColumn } from "../../ports/rows.ts";
 import { headerBytes, longBytes, syncBytes } from "./container.ts";
 import { type RecordCodec, recordCodec } from "./values.ts";
 
-const deflate: (bytes: Uint8Array) => Promise<Buffer> = promisify(deflateRaw);
+const deflate: (bytes: Uint8Array, options: ZlibOptions) => Promise<Buffer> = promisify(deflateRaw);
 
 /** Of records, before they are compressed; a longer record is a block of its own. */
 const blockBytes = 256 * 1024;
+/** A tenth larger than by default and in half the time; and in one piece, where it would come in many. */
+const compression: ZlibOptions = { level: 3, chunkSize: blockBytes };
 /** Blocks that are being compressed or written, off the event loop. */
 const blocksAtOnce = 4;
 
@@ -83,7 +85,7 @@ export class AvroWriter {
   }
 
   async #blockOf(records: Uint8Array, count: number): Promise<Buffer> {
-    const data = await deflate(records);
+    const data = await deflate(records, compression);
     return Buffer.concat([longBytes(count), longBytes(data.byteLength), data, this.#sync]);
   }
 
