@@ -52,7 +52,7 @@ export {
 export { type Fields, fieldsOf } from "./http/fields.ts";
 export { type ReceivedFile, type ReceivedForm, receiveForm } from "./http/form.ts";
 export { addInsightRoutes } from "./http/insight-routes.ts";
-export { login } from "./http/login.ts";
+export { login, receiveAs } from "./http/login.ts";
 export { errorAnswers } from "./http/openapi.ts";
 export { type FieldFault, fieldProblem, missingField, Problem } from "./http/problem.ts";
 export type { KeptRecord, Log, LogLane, LogRecord } from "./ports/log.ts";

@@ -1,5 +1,15 @@
-import { errorAnswers, type FastifyInstance, type Log, type LogRecord, MillraceError } from "../../src/index.ts";
-import { type FleetEvent, Lines, receivedEvents } from "./received-events.ts";
+import {
+  errorAnswers,
+  type FastifyInstance,
+  type Log,
+  type LogRecord,
+  MillraceError,
+  Problem,
+} from "../../src/index.ts";
+import { type FleetEvent, Lines, type ReceivedEvents, receivedEvents } from "./received-events.ts";
+
+/** Largest body, and most events in it. */
+const eventsBytesMax = 4 * 2 ** 20;
 
 /** Events that may be on their way into the stream: beyond it callers are told to come again. */
 const pendingBytesMax = 32 * 2 ** 20;
@@ -39,12 +49,22 @@ export function addEvents(app: FastifyInstance, stream: Log, now: () => number):
     },
   };
   // Vehicles send all the time: what bounds them is the stream.
-  app.post("/events", { schema, config: { rateLimit: false } }, async (request) => {
-    const { events, errors, single } = receivedEvents(request);
-    await append(events.map((event) => recordOf(event, now())));
+  app.post("/events", { schema, bodyLimit: eventsBytesMax, config: { rateLimit: false } }, async (request) => {
+    const { events, errors, single } = withinSize(receivedEvents(request), stream.facts.valueBytesMax);
+    if (events.length > 0) await append(events.map((event) => recordOf(event, now())));
     return single ? events[0] : { accepted: events.length, rejected: errors.length, errors };
   });
   addWelcome(app, stream);
+}
+
+/** An event that the stream cannot hold is refused alone. */
+function withinSize({ events, errors, single }: ReceivedEvents, bytesMax: number): ReceivedEvents {
+  const isTooLarge = (event: FleetEvent): boolean => Buffer.byteLength(JSON.stringify(event)) > bytesMax;
+  const large = events.filter(isTooLarge);
+  if (large.length === 0) return { events, errors, single };
+  if (single) throw new Problem(413, { error: "The event is larger than the stream takes", code: "REQUEST_TOO_LARGE" });
+  const more = large.map((event) => ({ index: events.indexOf(event), error: "is larger than the stream takes" }));
+  return { events: events.filter((event) => !large.includes(event)), errors: [...errors, ...more], single };
 }
 
 function recordOf(event: FleetEvent, timeMs: number): LogRecord {

@@ -35,6 +35,7 @@ export const hr = application({
         addBackupRoutes(app, tableBackups);
         addInsightRoutes(app, insights);
       },
+      close: () => tableBackups.close(),
       pipelines: tables.map((contract) => inboxPipeline(contract, inbox, to)),
     };
   },
@@ -42,7 +43,9 @@ export const hr = application({
 
 /** Files of any size, over the contract that uploads go through. */
 function inboxPipeline(contract: Contract, inbox: string, to: string): Pipeline {
-  const files = join(inbox, `${contract.table}*.csv`);
+  // The folder is meant as it is called, whatever a pattern would make of it.
+  const folder = inbox.replaceAll(/[[\]{}*?]/g, "[$&]");
+  const files = join(folder, `${contract.table}*.csv`);
   return pipeline(`hr:inbox:${contract.table}`)
     .from(files, { header: false })
     .check(contract)

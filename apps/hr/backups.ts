@@ -7,7 +7,7 @@ import {
   fieldsOf,
   login,
   Problem,
-  receiveForm,
+  receiveAs,
   type Warehouse,
 } from "../../src/index.ts";
 import { seconds } from "./duration.ts";
@@ -39,6 +39,7 @@ export interface BackupParts {
 export class TableBackups {
   readonly #parts: BackupParts;
   readonly #running = new Set<Running>();
+  readonly #making = new Set<Promise<unknown>>();
   readonly #restoring = new Map<string, Promise<unknown>>();
 
   constructor(parts: BackupParts) {
@@ -52,7 +53,21 @@ export class TableBackups {
   }
 
   /** Resolves when the backup is complete and durable and older ones are pruned. */
-  async make(contract: Contract): Promise<void> {
+  make(contract: Contract): Promise<void> {
+    const making = this.#make(contract);
+    const settled: Promise<unknown> = making
+      .catch(() => undefined) // told to the caller
+      .finally(() => this.#making.delete(settled));
+    this.#making.add(settled);
+    return making;
+  }
+
+  /** Resolves when no backup is under way any more. */
+  async close(): Promise<void> {
+    await Promise.all(this.#making);
+  }
+
+  async #make(contract: Contract): Promise<void> {
     const { backups, warehouse, keep, now } = this.#parts;
     const { table } = contract;
     const running: Running = { table, startedAt: new Date(now()).toISOString(), state: "running" };
@@ -69,14 +84,22 @@ export class TableBackups {
     }
   }
 
+  /** One that fails keeps no other from being made; the first failure is told then. */
   async makeAll(): Promise<void> {
-    for (const contract of this.#parts.warehouse.contracts.values()) await this.make(contract);
+    const failures: unknown[] = [];
+    for (const contract of this.#parts.warehouse.contracts.values()) {
+      await this.make(contract).catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   async list(table: string | undefined): Promise<object[]> {
     const complete = await this.#parts.backups.list(table);
     const others = [...this.#running].filter((one) => table === undefined || one.table === table).toReversed();
-    return [...others, ...complete.map((backup) => ({ ...backup, state: "complete" }))];
+    return [
+      ...others,
+      ...complete.map((backup) => ({ ...backup, state: backup.damage === undefined ? "complete" : "damaged" })),
+    ];
   }
 
   async restore(contract: Contract, version: string | undefined, format: "parquet" | "avro"): Promise<void> {
@@ -126,7 +149,6 @@ export function addBackupRoutes(app: FastifyInstance, backups: TableBackups): vo
 }
 
 function addBackup(app: FastifyInstance, backups: TableBackups): void {
-  const { users, scratch, bodyBytes } = app.millrace;
   const schema = {
     tags: ["hr"],
     summary: "Back a table up",
@@ -136,10 +158,9 @@ function addBackup(app: FastifyInstance, backups: TableBackups): void {
     querystring: { type: "object", properties: { table } },
     response: { 200: resultSchema("Started"), ...errorAnswers(400, 401, 403, 405, 422, 429, 503) },
   };
-  app.post("/backup", { schema, config: { form } }, async (request) => {
+  app.post("/backup", { schema, attachValidation: true, config: { form } }, async (request) => {
     const started = performance.now();
-    await using received = await receiveForm(request, scratch, bodyBytes);
-    await login(users, request, "writer", received.fields);
+    await using received = await receiveAs(app, request, "writer");
     const contract = backups.contract(needed(received.fields, "table"));
     const making = backups.make(contract);
     const going = making.then(() => true);
@@ -158,7 +179,7 @@ function addList(app: FastifyInstance, backups: TableBackups): void {
       version: { type: "string", description: "For `POST /restore?version=`" },
       rows: { type: "integer" },
       createdAt: { type: "string", format: "date-time" },
-      state: { type: "string", enum: ["complete", "running", "failed"] },
+      state: { type: "string", enum: ["complete", "running", "failed", "damaged"] },
     },
     required: ["table", "state"],
     additionalProperties: true,
@@ -182,7 +203,6 @@ function addList(app: FastifyInstance, backups: TableBackups): void {
 }
 
 function addRestore(app: FastifyInstance, backups: TableBackups): void {
-  const { users, scratch, bodyBytes } = app.millrace;
   const properties = {
     table,
     version: { type: "string", maxLength: 100, description: "The newest when absent" },
@@ -202,10 +222,9 @@ function addRestore(app: FastifyInstance, backups: TableBackups): void {
     querystring: { type: "object", properties },
     response: { 200: resultSchema("Restored"), ...errorAnswers(400, 401, 403, 404, 405, 409, 422, 429, 503) },
   };
-  app.post("/restore", { schema, config: { form } }, async (request) => {
+  app.post("/restore", { schema, attachValidation: true, config: { form } }, async (request) => {
     const started = performance.now();
-    await using received = await receiveForm(request, scratch, bodyBytes);
-    await login(users, request, "admin", received.fields);
+    await using received = await receiveAs(app, request, "admin");
     const contract = backups.contract(needed(received.fields, "table"));
     const { format } = request.query as { readonly format: "parquet" | "avro" };
     await backups.restore(contract, received.fields.get("version"), format);

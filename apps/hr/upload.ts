@@ -4,12 +4,11 @@ import {
   type FastifyInstance,
   fieldProblem,
   type IntakeMode,
-  login,
   missingField,
   Problem,
   type Receipt,
   type ReceivedFile,
-  receiveForm,
+  receiveAs,
   receivedValues,
   type Reject,
   type Warehouse,
@@ -91,11 +90,9 @@ export function addUpload(app: FastifyInstance, { warehouse, changed }: UploadPa
       ...errorAnswers(400, 401, 403, 405, 413, 422, 429, 503),
     },
   };
-  const { users, scratch, bodyBytes } = app.millrace;
-  app.post("/upload", { schema, config: { form } }, async (request) => {
+  app.post("/upload", { schema, attachValidation: true, config: { form } }, async (request) => {
     const started = performance.now();
-    await using received = await receiveForm(request, scratch, bodyBytes);
-    await login(users, request, "writer", received.fields);
+    await using received = await receiveAs(app, request, "writer");
     const file = onlyFile(received.files);
     const contract = tableFor(file);
     const { mode } = request.query as { readonly mode: IntakeMode };

@@ -62,6 +62,9 @@ export const limit = {
   pipelinePauseMaxMs: 60_000,
   /** Records of an insight at most. */
   insightRows: 1_000_000,
+  /** A body that is read at once, and the pairs of a form in it; files come bit by bit. */
+  parsedBodyBytes: 64 * KiB,
+  formPairs: 100,
   /** A field of a form, a name or a password among them. */
   formFieldBytes: 64 * KiB,
   /** Values of a log that are handed over at once. */

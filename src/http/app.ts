@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import multipart from "@fastify/multipart";
 import Fastify, { type FastifyInstance, type FastifyServerOptions, LogController } from "fastify";
 import type { Users } from "../runtime/users.ts";
+import { limit } from "../core/limit.ts";
 import { answerErrors, tooLarge } from "./errors.ts";
 import { parseQuery, readBodies } from "./fields.ts";
 import { describeRoutes } from "./openapi.ts";
@@ -47,7 +48,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     ...((https === undefined ? { http: looks } : { https: { ...https, ...looks } }) as object),
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: options.trustProxy,
-    bodyLimit: services.bodyBytes,
+    bodyLimit: Math.min(services.bodyBytes, limit.parsedBodyBytes),
     requestTimeout: requestMs,
     keepAliveTimeout: 10_000,
     genReqId: requestIds(),

@@ -33,6 +33,8 @@ export interface OpenApplication {
   routes(app: FastifyInstance): void;
   /** Followed for as long as the service runs. */
   readonly pipelines?: readonly (Pipeline | WatchedPipeline)[];
+  /** Ends what the application does by itself; called when no request is under way any more. */
+  close?(): Promise<void>;
 }
 
 /** A pipeline, and who looks at its batches beside the sink. */

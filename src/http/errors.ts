@@ -8,7 +8,8 @@ export function answerErrors(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) => send(request, reply, unknownRoute(app, request)));
   app.setErrorHandler((error, request, reply) => {
     const found = toProblem(error, request);
-    if (found.status >= 500) request.log.error({ request: request.id, err: logged(error) }, "the request failed");
+    if (found.status >= 500 || error instanceof MillraceError)
+      request.log.error({ request: request.id, err: error }, "the request failed");
     return send(request, reply, found);
   });
 }
@@ -78,9 +79,3 @@ function unknownRoute(app: FastifyInstance, request: FastifyRequest): Problem {
 }
 
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
-
-/** What the log gets of an error: with its causes, whose messages carry no secret, and without the request's body. */
-function logged(error: unknown): Record<string, unknown> {
-  const { code, message, remedy, at, stack } = toMillraceError(error);
-  return { code, message, remedy, at, stack };
-}

@@ -4,8 +4,8 @@ import { limit } from "../core/limit.ts";
 import { LineCount } from "../formats/line-count.ts";
 import { Spool } from "../runtime/spool.ts";
 import { tooLarge } from "./errors.ts";
-import { addField, type Fields, fieldsOf } from "./fields.ts";
-import { Problem, problem } from "./problem.ts";
+import { addField, type Fields, fieldsOf, postedFields } from "./fields.ts";
+import { fieldProblem, Problem, problem } from "./problem.ts";
 
 /** A file of a form, received whole. */
 export interface ReceivedFile {
@@ -20,7 +20,10 @@ export interface ReceivedFile {
 
 /** A form received whole: fields in any order before and behind the files. */
 export interface ReceivedForm extends AsyncDisposable {
+  /** Of the query string, then of the body. */
   readonly fields: Fields;
+  /** Of the body alone: what is secret does not belong into an address. */
+  readonly posted: Fields;
   /** Of the field `file`; the first two, so that a doubled one is noticed. */
   readonly files: readonly ReceivedFile[];
 }
@@ -30,19 +33,23 @@ export interface ReceivedForm extends AsyncDisposable {
  * than allowed, 400 when the body ends too early. Any other body is a form without file.
  */
 export async function receiveForm(request: FastifyRequest, folder: string, bodyBytes: number): Promise<ReceivedForm> {
-  if (!request.isMultipart())
-    return { fields: fieldsOf(request), files: [], [Symbol.asyncDispose]: async () => undefined };
+  if (!request.isMultipart()) {
+    const posted = postedFields(request);
+    return { fields: fieldsOf(request), posted, files: [], [Symbol.asyncDispose]: async () => undefined };
+  }
   const fields = new Map(fieldsOf(request));
+  const posted = new Map<string, string>();
   const files: ReceivedFile[] = [];
   const dispose = async (): Promise<void> => {
     for (const { spool } of files) await spool.dispose();
   };
   try {
-    const limits = { fileSize: bodyBytes, fieldSize: limit.formFieldBytes, files: 16, fields: 64, parts: 80 };
+    const limits = { fileSize: bodyBytes, fieldSize: limit.formFieldBytes, files: 3, fields: 64, parts: 80 };
     for await (const part of request.parts({ limits })) {
       if (part.type === "field") {
         if (part.valueTruncated) throw tooLarge();
         addField(fields, part.fieldname, String(part.value));
+        addField(posted, part.fieldname, String(part.value));
       } else if (part.fieldname === "file" && part.filename !== "" && files.length < 2)
         files.push(await receiveFile(part, folder));
       else part.file.resume();
@@ -51,7 +58,7 @@ export async function receiveForm(request: FastifyRequest, folder: string, bodyB
     await dispose();
     throw asCutOff(error);
   }
-  return { fields, files, [Symbol.asyncDispose]: dispose };
+  return { fields, posted, files, [Symbol.asyncDispose]: dispose };
 }
 
 interface FilePart {
@@ -61,6 +68,7 @@ interface FilePart {
 }
 
 async function receiveFile(part: FilePart, folder: string): Promise<ReceivedFile> {
+  if (/\p{Cc}/u.test(part.filename) || part.filename.length > fileNameChars) throw badName();
   const spool = new Spool(folder);
   const count = new LineCount();
   // The parser would wait for the end of the part, which may never come.
@@ -76,6 +84,12 @@ async function receiveFile(part: FilePart, folder: string): Promise<ReceivedFile
     await spool.dispose();
     throw error;
   }
+}
+
+const fileNameChars = 255;
+
+function badName(): Problem {
+  return fieldProblem({ loc: ["body", "file"], msg: "the file's name cannot be used", type: "value_error" });
 }
 
 /** The parser's own errors say no more than that the form is not one. */

@@ -1,3 +1,4 @@
+import { toMillraceError } from "../core/error.ts";
 import type { FastifyInstance, FastifyServerOptions } from "fastify";
 
 /** The settings of the log: one JSON object a line, without bodies, query strings, cookies or credentials. */
@@ -8,9 +9,15 @@ export function loggerOptions(write: (line: string) => void): NonNullable<Fastif
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: ["req.headers", "password", "*.password", "authorization", "*.authorization"],
-    serializers: { err: (error: object) => ({ type: "error", message: "", stack: "", ...error }) },
+    serializers: { err: (error: unknown) => logged(error) },
     stream: { write },
   };
+}
+
+/** What the log gets of an error: its messages carry no secret, and of its causes only where they happened. */
+function logged(error: unknown): { type: string; message: string; stack: string; [name: string]: unknown } {
+  const { code, message, remedy, at, stack = "" } = toMillraceError(error);
+  return { type: "error", code, message, remedy, at, stack };
 }
 
 /** A line for each request that changes something or fails; reading that succeeds is counted, and not worth a line. */

@@ -1,7 +1,8 @@
-import type { FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Role, User, Users } from "../runtime/users.ts";
 import { TooManyLogins } from "../runtime/users.ts";
 import type { Fields } from "./fields.ts";
+import { type ReceivedForm, receiveForm } from "./form.ts";
 import { fieldProblem, missingField, Problem, problem } from "./problem.ts";
 
 const wrong = { detail: "Incorrect username or password" };
@@ -12,6 +13,25 @@ interface Credentials {
   readonly name: string;
   readonly password: string;
   readonly scheme: "basic" | "form";
+}
+
+/**
+ * The form of a request of a user who has the role at least. Who calls is checked first: by HTTP Basic before the body is
+ * received, by fields of the form once they are there; then what the route's schema finds fault with.
+ */
+export async function receiveAs(app: FastifyInstance, request: FastifyRequest, role: Role): Promise<ReceivedForm> {
+  const { users, scratch, bodyBytes } = app.millrace;
+  const isBasic = request.headers.authorization !== undefined;
+  if (isBasic) await login(users, request, role, undefined);
+  const received = await receiveForm(request, scratch, bodyBytes);
+  try {
+    if (!isBasic) await login(users, request, role, received.posted);
+    if (request.validationError !== undefined && request.validationError !== null) throw request.validationError;
+    return received;
+  } catch (error) {
+    await received[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /**

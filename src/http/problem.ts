@@ -67,15 +67,7 @@ const retryAfterSeconds = "5";
  */
 export function problemOf(error: MillraceError, title: string, requestId: string): Problem {
   const status = statusOf[error.code] ?? 500;
-  const isOurs = status >= 500;
-  const remedy = isOurs ? `The server's log has more under the request ${requestId}.` : withoutPlaces(error.remedy);
-  const body = { error: isOurs ? title : withoutPlaces(error.message), code: error.code, remedy, request: requestId };
+  const remedy = `The server's log has more under the request ${requestId}.`;
+  const body = { error: title, code: error.code, remedy, request: requestId };
   return new Problem(status, body, status === 503 ? { "retry-after": retryAfterSeconds } : {});
-}
-
-/** Callers need not know where the server keeps things. */
-function withoutPlaces(text: string): string {
-  return text
-    .replaceAll(/ (?:in|at|of|from) [a-z][a-z0-9+.-]+:[^\s,;]*[^\s,;.:]/g, "")
-    .replaceAll(/(?<=^|[\s"'(])\/[^\s"',;)]+/g, "…");
 }

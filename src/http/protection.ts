@@ -1,6 +1,6 @@
 import rateLimit from "@fastify/rate-limit";
 import type { FastifyInstance, RouteOptions } from "fastify";
-import { Problem } from "./problem.ts";
+import { Problem, problem } from "./problem.ts";
 
 /** Routes that machines ask all the time, and the files of pages. */
 const unlimited = /^\/(healthz|readyz|metrics|docs|openapi\.json|console)(\/|$)/;
@@ -28,16 +28,18 @@ const securityHeaders = {
   "cross-origin-resource-policy": "same-origin",
   "referrer-policy": "no-referrer",
   // Browsers ignore it over plain HTTP; over TLS it is what one wants.
-  "strict-transport-security": "max-age=15552000; includeSubDomains",
+  "strict-transport-security": "max-age=15552000",
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
 } as const;
 
 /** Security headers, and a limit of requests per second, route and client address; 0 for none. */
 export async function protect(app: FastifyInstance, perSecond: number): Promise<void> {
-  app.addHook("onRequest", (_, reply, done) => {
+  app.addHook("onRequest", (request, reply, done) => {
     reply.headers(securityHeaders);
-    done();
+    // A browser sends credentials that it remembers along with any site's form.
+    const isForeign = request.headers["sec-fetch-site"] === "cross-site" && request.method !== "GET";
+    done(isForeign ? crossSite() : undefined);
   });
   if (perSecond === 0) return;
   app.addHook("onRoute", (route: RouteOptions) => limitRoute(route, perSecond));
@@ -54,3 +56,7 @@ function limitRoute(route: RouteOptions, perSecond: number): void {
 }
 
 const tooMany = (max: number): object => ({ error: `Rate limit exceeded: ${max} per 1 second` });
+
+function crossSite(): Problem {
+  return problem(403, "FORBIDDEN", "Another site may not ask for this", "Open the console, or send it from a program.");
+}

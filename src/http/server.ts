@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { FastifyInstance, FastifyServerOptions } from "fastify";
 import { MillraceError } from "../core/error.ts";
+import type { Pipeline } from "../core/pipeline.ts";
 import { parsePlace } from "../core/place.ts";
 import { setting, type SettingsOf } from "../core/setting.ts";
 import type { LoadedConfig } from "../runtime/config.ts";
@@ -10,7 +11,7 @@ import { Service, type ServiceEvent } from "../runtime/service.ts";
 import { Settings } from "../runtime/settings.ts";
 import { Users, userSettings } from "../runtime/users.ts";
 import { buildApp } from "./app.ts";
-import type { Application, ApplicationContext } from "./application.ts";
+import type { Application, ApplicationContext, WatchedPipeline } from "./application.ts";
 
 export type { Application } from "./application.ts";
 import { addConsole } from "./console.ts";
@@ -113,7 +114,6 @@ async function listen(
     requestMs: http.requestSeconds * 1_000,
     server: { logger: loggerOptions(options.log), ...(await tlsOf(http)) },
   });
-  const places: UsedPlace[] = [];
   try {
     metrics.addTo(app);
     logRequests(app);
@@ -121,12 +121,15 @@ async function listen(
     addFront(app, options.applications);
     addHealth(app, service);
     const { role = "all" } = options;
+    const opened: OpenedApplication[] = [];
     for (const application of options.applications) {
-      places.push(...(await open(application, settings, service, app, role)));
+      opened.push(await open(application, settings, service, app, role));
     }
     const url = await listenAt(app, http);
-    const hasUsers = (await users.list()).length > 0;
-    return { app, url, places, hasUsers, close: closing(app, service) };
+    // Behind listening: a second start by mistake must not take the lanes of the first.
+    if (role !== "serve") for (const { pipelines } of opened) followAll(service, pipelines);
+    const places = opened.flatMap((one) => one.places);
+    return { app, url, places, hasUsers: await hasAny(users), close: closing(app, service, opened) };
   } catch (error) {
     await app.close();
     throw error;
@@ -139,7 +142,7 @@ async function open(
   service: Service,
   app: FastifyInstance,
   role: Role,
-): Promise<UsedPlace[]> {
+): Promise<OpenedApplication> {
   const { name } = application;
   const values = settings.of(name, application.settings);
   const context: ApplicationContext = {
@@ -150,21 +153,38 @@ async function open(
     log: (url) => service.log(url),
     now: () => service.session.context.now(),
     stopping: service.stopping,
-    schedule: (what, pattern, work) => service.schedule(what, pattern, work),
+    schedule: (what, pattern, work) => {
+      if (role !== "serve") service.schedule(what, pattern, work);
+    },
   };
   const opened = await application.open(context);
   if (role !== "work") opened.routes(app);
-  const pipelines = role === "serve" ? [] : (opened.pipelines ?? []);
-  for (const one of pipelines) {
-    if ("watch" in one) service.follow(one.pipeline, one.watch);
-    else service.follow(one);
-  }
-  return Object.entries(application.settings).flatMap(([key, { kind }]) => {
+  const places = Object.entries(application.settings).flatMap(([key, { kind }]) => {
     const value = values[key];
     return kind === "place" && value !== ""
       ? [{ setting: `${name}.${key}`, shown: parsePlace(String(value)).shown }]
       : [];
   });
+  return { places, pipelines: opened.pipelines ?? [], close: async () => opened.close?.() };
+}
+
+interface OpenedApplication {
+  close(): Promise<void>;
+  readonly places: readonly UsedPlace[];
+  readonly pipelines: readonly (Pipeline | WatchedPipeline)[];
+}
+
+function followAll(service: Service, pipelines: OpenedApplication["pipelines"]): void {
+  for (const one of pipelines) {
+    if ("watch" in one) service.follow(one.pipeline, one.watch);
+    else service.follow(one);
+  }
+}
+
+/** For a hint at the start: what is wrong with a user's entry is told to who asks for the users. */
+async function hasAny(users: Users): Promise<boolean> {
+  const found = await users.list().catch(() => undefined);
+  return found === undefined || found.length > 0;
 }
 
 type HttpSettings = SettingsOf<typeof httpSettings>;
@@ -203,13 +223,19 @@ async function listenAt(app: FastifyInstance, { host, port }: HttpSettings): Pro
   }
 }
 
-function closing(app: FastifyInstance, service: Service): () => Promise<void> {
+/** How long requests that are under way may take to end; those that have not even arrived whole are cut off then. */
+const graceMs = 20_000;
+
+function closing(app: FastifyInstance, service: Service, opened: readonly OpenedApplication[]): () => Promise<void> {
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     service.announceStop();
+    const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
     try {
       await app.close();
+      for (const one of opened) await one.close();
     } finally {
+      clearTimeout(cut);
       await service.close();
     }
   };

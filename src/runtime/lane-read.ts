@@ -1,5 +1,7 @@
 import type { Claim } from "../core/checkpoint.ts";
+import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
+import { retryPauseMs } from "../core/retry.ts";
 import type { Lane } from "../ports/source.ts";
 import type { RunEvent } from "./events.ts";
 import { claimUnlessDone, isFenced, type LaneCount, nothingCounted, untilOthersStop } from "./lane-claim.ts";
@@ -60,11 +62,28 @@ async function readClaimed(services: LaneServices, lane: Lane, claim: Claim, cou
 export async function readEndless(services: LaneServices, lane: Lane, until: AbortSignal): Promise<void> {
   const { stop, patience } = services;
   const count = nothingCounted(lane);
-  while (!stop.aborted && !until.aborted) {
-    const outcome = await takeAndRead(services, lane, count);
+  for (let failures = 0; !stop.aborted && !until.aborted; ) {
+    const outcome = await readOrTell(services, lane, count);
+    if (outcome === "failed") {
+      failures += 1;
+      const pauseMs = retryPauseMs(failures, Math.random()) * 10;
+      await pauseUnless(patience, pauseMs, AbortSignal.any([stop, until]));
+      continue;
+    }
     if (!outcome.isLost || stop.aborted || until.aborted) return;
     services.onEvent({ event: "notice", text: `${lane.source} was taken over by another process` });
     await pauseUnless(patience, limit.reclaimMs, AbortSignal.any([stop, until]));
+  }
+}
+
+/** What is wrong with this lane alone is told and tried again later; the other lanes go on meanwhile. */
+async function readOrTell(services: LaneServices, lane: Lane, count: LaneCount): Promise<Outcome | "failed"> {
+  try {
+    return await takeAndRead(services, lane, count);
+  } catch (error) {
+    if (!(error instanceof MillraceError) || error.code !== "RECORDS_GONE") throw error;
+    services.onEvent({ event: "notice", text: `${error.message}. ${error.remedy}` });
+    return "failed";
   }
 }
 

@@ -20,6 +20,8 @@ export class LogBatches {
   #asked: Promise<IteratorResult<readonly KeptRecord[]>> | undefined;
   #rest: readonly KeptRecord[] = [];
   #ended = false;
+  /** What the stream failed with behind the records of a batch that was still handed out. */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(
     stream: AsyncIterable<readonly KeptRecord[]>,
@@ -33,6 +35,7 @@ export class LogBatches {
 
   /** The next batch, not empty; undefined at the end of the stream. */
   async next(): Promise<readonly KeptRecord[] | undefined> {
+    if (this.#failure !== undefined) throw this.#failure.error;
     const batch: KeptRecord[] = [];
     let bytes = 0;
     let lingering: { readonly over: Promise<"over">; readonly end: () => void } | undefined;
@@ -44,6 +47,9 @@ export class LogBatches {
         if (batch.length > 0) lingering ??= this.#linger();
         if ((await this.#more(lingering?.over)) === "over") break;
       }
+    } catch (error) {
+      if (batch.length === 0) throw error;
+      this.#failure = { error };
     } finally {
       lingering?.end();
     }

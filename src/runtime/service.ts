@@ -52,6 +52,8 @@ export interface Readiness {
   readonly pipelines: readonly { readonly name: string; readonly state: string; readonly error?: string }[];
 }
 
+const readinessMs = 1_000;
+
 /** Lanes of pipelines and uploads that the memory budget is shared among. */
 const lanesAtOnce = 6;
 
@@ -71,6 +73,8 @@ export class Service {
   readonly #work = new Set<Promise<void>>();
   readonly #pipelines = new Map<string, PipelineState>();
   readonly #leaving = new AbortController();
+  /** Everybody may ask, and all who ask within a second get one answer. */
+  #looked: { readonly atMs: number; readonly readiness: Promise<Readiness> } | undefined;
 
   private constructor(session: Session, options: ServiceOptions, stopping: AbortController) {
     this.session = session;
@@ -142,7 +146,8 @@ export class Service {
   follow(pipeline: Pipeline, watch?: BatchWatch): void {
     const state: PipelineState = { name: pipeline.name, state: "running", error: undefined };
     this.#pipelines.set(pipeline.name, state);
-    this.#begin(() => this.#followOne(pipeline, state, watch));
+    // Never rejects: a failure is told, and the pipeline begun again.
+    this.#begin(() => this.#followOne(pipeline, state, watch)).catch(() => undefined);
   }
 
   /** Does `work` whenever the cron pattern says so, never twice at once. Throws CONFIG_INVALID for a pattern that is none. */
@@ -171,7 +176,16 @@ export class Service {
   }
 
   /** Whether the service can do its work: its warehouses answer. Pipelines that wait after a failure are named. */
-  async readiness(): Promise<Readiness> {
+  readiness(): Promise<Readiness> {
+    const now = this.session.context.now();
+    const known = this.#looked;
+    if (known !== undefined && now - known.atMs < readinessMs && !this.stopping.aborted) return known.readiness;
+    const readiness = this.#look();
+    this.#looked = { atMs: now, readiness };
+    return readiness;
+  }
+
+  async #look(): Promise<Readiness> {
     const places = await Promise.all(this.#warehouses.map(({ sink }) => stateOf(sink)));
     const pipelines = this.pipelines.map(({ name, state, error }) => ({
       ...{ name, state },
@@ -195,7 +209,7 @@ export class Service {
       try {
         state.state = "running";
         const onEvent: OnEvent = (event) => {
-          if (event.event === "batch" || event.event === "laneDone") {
+          if (event.event === "batch") {
             attempt = 1;
             state.error = undefined;
           }
@@ -234,13 +248,14 @@ export class Service {
     }
   }
 
-  #begin(work: () => Promise<void>): void {
+  #begin(work: () => Promise<void>): Promise<void> {
     const task: Promise<void> = work()
       .catch((error: unknown) => {
         this.#options.onEvent({ kind: "failed", what: "service", error: toMillraceError(error), pauseMs: undefined });
       })
       .finally(() => this.#work.delete(task));
     this.#work.add(task);
+    return task;
   }
 
   #eventsOf(pipeline: string): OnEvent {
@@ -263,15 +278,12 @@ async function makeFolder(folder: string): Promise<void> {
 async function stateOf(sink: Sink): Promise<{ readonly place: string; readonly state: string }> {
   const place = sink.shown.split(":")[0] ?? "";
   try {
-    for await (const _ of sink.query("select 1")) break;
+    // Read to its end: a query that is left half-way costs its connection.
+    for await (const _ of sink.query("select 1")) continue;
     return { place, state: "ok" };
   } catch (error) {
     return { place, state: toMillraceError(sink.explain(error)).code };
   }
-}
-
-function scratchIn(data: string): string {
-  return join(data, "tmp");
 }
 
 /** Others on this machine work with the place through this process, where it can be held by one alone. */
@@ -280,4 +292,8 @@ async function shareSink(session: Session, { to, sink: options }: Pipeline): Pro
   if (sink.share === undefined) return;
   await sink.open();
   await sink.share();
+}
+
+function scratchIn(data: string): string {
+  return join(data, "tmp");
 }

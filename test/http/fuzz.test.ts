@@ -20,11 +20,10 @@ beforeAll(async () => {
     paths: Record<string, Record<string, Partial<Operation>>>;
   };
   operations = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { parameters = [] }]) => ({
-      method: method.toUpperCase(),
-      path,
-      parameters,
-    })),
+    Object.entries(methods)
+      // An answer without end has a test of its own.
+      .filter(([, operation]) => !JSON.stringify(operation).includes("text/event-stream"))
+      .map(([method, { parameters = [] }]) => ({ method: method.toUpperCase(), path, parameters })),
   );
 }, 60_000);
 

@@ -109,6 +109,17 @@ describe("batches of a log", () => {
     expect(await batches.next()).toBeUndefined();
   });
 
+  it("are handed out before a failure behind them, which is not forgotten", async () => {
+    const stream = async function* (): AsyncGenerator<readonly KeptRecord[], void> {
+      yield [record(1), record(2)];
+      throw new Error("gone");
+    };
+    const batches = new LogBatches(stream(), roomy, new Pauses());
+    expect(offsets(await batches.next())).toEqual([1, 2]);
+    await expect(batches.next()).rejects.toThrow("gone");
+    await expect(batches.next()).rejects.toThrow("gone");
+  });
+
   it("hand on what the stream fails with, behind what came before", async () => {
     const stream = async function* (): AsyncGenerator<readonly KeptRecord[], void> {
       yield [record(1)];
