@@ -50,7 +50,7 @@ export async function receiveForm(request: FastifyRequest, folder: string, bodyB
         if (part.valueTruncated) throw tooLarge();
         addField(fields, part.fieldname, String(part.value));
         addField(posted, part.fieldname, String(part.value));
-      } else if (part.fieldname === "file" && part.filename !== "" && files.length < 2)
+      } else if (part.fieldname === "file" && hasName(part.filename) && files.length < 2)
         files.push(await receiveFile(part, folder));
       else part.file.resume();
     }
@@ -59,6 +59,11 @@ export async function receiveForm(request: FastifyRequest, folder: string, bodyB
     throw asCutOff(error);
   }
   return { fields, posted, files, [Symbol.asyncDispose]: dispose };
+}
+
+/** The parser gives none for an empty one. */
+function hasName(name: string | undefined): boolean {
+  return name !== undefined && name !== "";
 }
 
 interface FilePart {
