@@ -37,7 +37,12 @@ export async function run(args: readonly string[]): Promise<boolean> {
     await writeFile(contractPath, JSON.stringify(contract));
     const field = new Field({ server, folder, contractPath, rows: options.rows });
     const verdicts = await measure(field, options);
-    printVerdicts(verdicts, machineOf({ postgresql: server.version, rows: String(options.rows) }), options.json);
+    printVerdicts(
+      "load",
+      verdicts,
+      machineOf({ postgresql: server.version, rows: String(options.rows) }),
+      options.json,
+    );
     return verdicts.every(isMet);
   } finally {
     await server.stop();

@@ -1,6 +1,7 @@
 // npm run bench -- NAME [flags]: measures ratios on this machine; see README.md beside this file.
 const benches: Readonly<Record<string, () => Promise<{ run: (args: readonly string[]) => Promise<boolean> }>>> = {
   load: () => import("./load.ts"),
+  http: () => import("./http.ts"),
 };
 
 const [name = "", ...args] = process.argv.slice(2);

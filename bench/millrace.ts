@@ -6,7 +6,7 @@ import { type BenchServer, resetServer } from "./postgres.ts";
 import { type Measured, runNode } from "./program.ts";
 import { tableName } from "./table.ts";
 
-export const program = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+export const program = fileURLToPath(new URL("../dist/src/cli/main.js", import.meta.url));
 
 /** Compiles `dist`, which is what users run. */
 export function build(): void {

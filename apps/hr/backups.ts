@@ -15,7 +15,10 @@ import { seconds } from "./duration.ts";
 /** A backup that this process has under way, or that failed. */
 interface Running {
   readonly table: string;
-  readonly startedAt: string;
+  /** Not known before it is complete. */
+  readonly version: null;
+  readonly rows: null;
+  readonly createdAt: string;
   state: "running" | "failed";
   error?: string;
 }
@@ -70,7 +73,8 @@ export class TableBackups {
   async #make(contract: Contract): Promise<void> {
     const { backups, warehouse, keep, now } = this.#parts;
     const { table } = contract;
-    const running: Running = { table, startedAt: new Date(now()).toISOString(), state: "running" };
+    const createdAt = new Date(now()).toISOString();
+    const running: Running = { table, version: null, rows: null, createdAt, state: "running" };
     this.#running.add(running);
     try {
       await backups.backup(warehouse.sink, contract);
@@ -176,8 +180,8 @@ function addList(app: FastifyInstance, backups: TableBackups): void {
     type: "object",
     properties: {
       table: { type: "string" },
-      version: { type: "string", description: "For `POST /restore?version=`" },
-      rows: { type: "integer" },
+      version: { type: ["string", "null"], description: "For `POST /restore?version=`" },
+      rows: { type: ["integer", "null"] },
       createdAt: { type: "string", format: "date-time" },
       state: { type: "string", enum: ["complete", "running", "failed", "damaged"] },
     },

@@ -78,6 +78,7 @@ async function receiveFile(part: FilePart, folder: string): Promise<ReceivedFile
   const count = new LineCount();
   // The parser would wait for the end of the part, which may never come.
   part.file.once("limit", () => part.file.destroy(tooLarge()));
+  if (part.file.truncated) part.file.destroy(tooLarge());
   try {
     for await (const bytes of part.file as AsyncIterable<Buffer>) {
       count.look(bytes);

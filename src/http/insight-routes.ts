@@ -3,6 +3,7 @@ import type { ColumnType } from "../core/contract.ts";
 import type { Insight } from "../core/insight.ts";
 import { limit } from "../core/limit.ts";
 import { InsightParameterError, type Insights } from "../runtime/insights.ts";
+import { parseQuery } from "./fields.ts";
 import { errorAnswers } from "./openapi.ts";
 import { fieldProblem, Problem } from "./problem.ts";
 
@@ -84,6 +85,13 @@ function addOwnRoute(app: FastifyInstance, insights: Insights, insight: Insight)
   });
 }
 
+/** `1e3` and `0x10` are numbers to the validation, which reads texts as JavaScript does, and none to people. */
+function requireDigits({ url }: FastifyRequest): void {
+  const text = parseQuery(url.split("?")[1] ?? "")["limit"];
+  if (text === undefined || /^\d+$/.test(text)) return;
+  throw fieldProblem({ loc: ["query", "limit"], msg: "must be integer", type: "value_error.type" });
+}
+
 /** What is cached is answered at once, without a turn of the event loop in between. */
 function send(
   insights: Insights,
@@ -93,6 +101,7 @@ function send(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply | Promise<FastifyReply> {
+  requireDigits(request);
   try {
     const known = insights.cached(name, given, most);
     if (known !== undefined) return sendAnswer(known, request, reply);

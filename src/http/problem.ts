@@ -53,6 +53,8 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   SINK_BUSY: 503,
   SINK_FULL: 503,
   SINK_READ_ONLY: 503,
+  SINK_REFUSED: 503,
+  SINK_DENIED: 503,
   DISK: 503,
   MEMORY: 503,
   INTERRUPTED: 503,

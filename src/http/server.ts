@@ -224,18 +224,22 @@ async function listenAt(app: FastifyInstance, { host, port }: HttpSettings): Pro
 }
 
 /** How long requests that are under way may take to end; those that have not even arrived whole are cut off then. */
-const graceMs = 20_000;
+const graceMs = 10_000;
+const idleLooksMs = 100;
 
 function closing(app: FastifyInstance, service: Service, opened: readonly OpenedApplication[]): () => Promise<void> {
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     service.announceStop();
     const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
+    // Connections that are kept alive end as soon as their last request is answered.
+    const idle = setInterval(() => app.server.closeIdleConnections(), idleLooksMs);
     try {
       await app.close();
       for (const one of opened) await one.close();
     } finally {
       clearTimeout(cut);
+      clearInterval(idle);
       await service.close();
     }
   };

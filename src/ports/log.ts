@@ -32,6 +32,8 @@ export interface LogLane {
   readonly start: bigint;
   /** Offset behind the newest record that may be read. */
   readonly end: bigint;
+  /** Records that were ever appended, where `end` does not tell: with gaps between offsets. Absent where it does. */
+  readonly appended?: bigint;
 }
 
 /** The lanes that a process is to read now: whoever is not named in it stops at once, whoever is new begins. */

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { logConformance } from "../../src/conformance/index.ts";
 import type { LogLane } from "../../src/ports/log.ts";
-import { Subject } from "../crash/processes.ts";
+import type { Subject } from "../crash/processes.ts";
 import { type KafkaServer, startKafka } from "../servers/kafka.ts";
 import { describeWith } from "../servers/not-run.ts";
-import { logAt, newName, recreateTopic, trimTopic } from "./kafka/scene.ts";
+import { logAt, newName, recreateTopic, startMember, trimTopic } from "./kafka/scene.ts";
 
 const options = "partitions=4&session_ms=6000";
 
@@ -28,7 +28,7 @@ describeWith("kafka", "kafka", () => {
         trim: (lane: LogLane, offset: bigint) => trimTopic(server.url, topic, lane, offset),
         recreate: () => recreateTopic(server.url, topic, 4),
         join: async (group: string) => {
-          const process = new Subject("test/adapters/kafka/member.ts", [`${server.url}/${topic}?${options}`, group]);
+          const process = startMember(`${server.url}/${topic}?${options}`, group);
           processes.push(process);
           await process.event(({ event }) => event === "assigned");
           return {

@@ -4,7 +4,8 @@ import { logBehaviourNames, logConformance, type LogHarness, type LogPlace } fro
 import { MillraceError } from "../../src/core/error.ts";
 import type { Log } from "../../src/ports/log.ts";
 import { withChanges } from "./broken.ts";
-import { type LogFault, logFaults } from "./log-faults.ts";
+import { type LogFault, without } from "./log-breakage.ts";
+import { logFaults } from "./log-faults.ts";
 import { MemoryLog, MemoryPlace } from "./memory-log.ts";
 
 function soundPlace(memory = new MemoryPlace()): LogPlace {
@@ -111,7 +112,7 @@ describe("the suite", () => {
   });
 
   it("fails where a place has not what a behaviour needs, and does not skip it", async () => {
-    const { trim: _, ...place } = soundPlace();
+    const place = without(soundPlace(), "trim");
     const behaviours = behavioursOf(() => place);
     const name = "keeps what is behind the records that are gone";
     await expect(run(behaviours, name)).rejects.toThrow("the place has no trim: skip the behaviour, with the reason");

@@ -193,7 +193,6 @@ describe("values of all types", () => {
   });
 
   it("have the digest that they had in every version", async () => {
-    // Were this to change, backups that were made before could not be restored any more.
     const rows = awkward.map((values, index) => [String(index), ...values, index === 1 ? null : String(index << 4)]);
     const { digest, plain } = await write([rows]);
     expect(digestOf(plain)).toBe(digest);
@@ -216,11 +215,9 @@ describe("values of all types", () => {
     const { plain } = await write(
       [
         [
-          // A double, a decimal with zeros behind, a timestamp for a date, one with an offset of nothing, years beyond.
           ["12.0", "1.2000", "2021-11-07 00:00:00", "2021-11-07 02:48:42+00", "NaN"],
           ["-7", "0", "0001-01-01 (BC)", "0001-01-01 (BC) 10:00:00", "-Infinity"],
           ["7.", "-1", "12021-11-07", "12021-11-07 00:00:00", "1e400"],
-          // PostgreSQL's way to say it.
           ["8", "1", "0001-01-01 BC", "0001-01-01 10:00:00+00 BC", "1"],
         ],
       ],

@@ -16,7 +16,9 @@ export class AppendIntake {
   readonly #now: () => number;
   /** Called when a batch is opened or full. */
   readonly #changed: () => void;
-  readonly #waiting: AppendCall[] = [];
+  /** The oldest first, from `#first` on; what is before that has been placed. */
+  #waiting: AppendCall[] = [];
+  #first = 0;
   #waitingBytes = 0;
   #queuedBytes = 0;
   /** Where records without a key go, until its batch is full or sent. */
@@ -30,17 +32,19 @@ export class AppendIntake {
     this.#changed = changed;
   }
 
+  /** Whether all that was taken is confirmed or given up. */
   get idle(): boolean {
-    return this.#waiting.length === 0 && this.queues.every(({ length }) => length === 0);
+    return this.oldest === undefined && this.queues.every(({ isSettled }) => isSettled);
   }
 
-  get waiting(): readonly AppendCall[] {
-    return this.#waiting;
+  /** Of those that do not stand in batches as a whole. */
+  get oldest(): AppendCall | undefined {
+    return this.#waiting[this.#first];
   }
 
   /** Throws SINK_FULL. */
   take(call: AppendCall): void {
-    if (this.#waiting.length > 0 && this.#waitingBytes + call.bytes > limit.kafkaWaitingBytes) {
+    if (this.oldest !== undefined && this.#waitingBytes + call.bytes > limit.kafkaWaitingBytes) {
       throw tooMuchWaits(this.#address, this.#waitingBytes);
     }
     this.#waiting.push(call);
@@ -50,22 +54,22 @@ export class AppendIntake {
   /** Puts waiting records into batches, as far as there is room. */
   place(partitions: number): void {
     if (partitions === 0) return;
-    for (let call = this.#waiting[0]; call !== undefined; call = this.#waiting[0]) {
+    for (let call = this.oldest; call !== undefined; call = this.oldest) {
       for (; call.placed < call.records.length && !call.failed; call.placed += 1) {
         if (this.#queuedBytes >= limit.kafkaQueueBytes) return;
         const record = call.records[call.placed];
         if (record !== undefined) this.#add(record, call, partitions);
       }
-      this.forget(call);
+      this.forgetOldest();
     }
   }
 
-  /** The call waits no more. */
-  forget(call: AppendCall): void {
-    const index = this.#waiting.indexOf(call);
-    if (index < 0) return;
-    this.#waiting.splice(index, 1);
-    this.#waitingBytes -= call.bytes;
+  forgetOldest(): void {
+    this.#waitingBytes -= this.oldest?.bytes ?? 0;
+    this.#first += 1;
+    if (this.#first < 1_000 || this.#first * 2 < this.#waiting.length) return;
+    this.#waiting = this.#waiting.slice(this.#first);
+    this.#first = 0;
   }
 
   /** A batch has left its queue. */

@@ -20,7 +20,10 @@ const bounds = { maxOutputLength: limit.kafkaExpandedBytes };
 const [compressGzip, compressZstd] = [promisify(gzip), promisify(zstdCompress)];
 const [expandGzip, expandZstd] = [promisify(gunzip), promisify(zstdDecompress)];
 
-/** gzip and zstd work on threads of their own; snappy and lz4 are quick, and the client's. */
+/**
+ * gzip and zstd work on threads of their own; snappy and lz4 are quick, and the client's. What those expand to has no
+ * other bound than that their formats expand 21 and 255 times at most.
+ */
 const codecs: Readonly<Record<Compression, Codec>> = {
   none: { compress: (bytes) => bytes, expand: (bytes) => bytes },
   gzip: { compress: (bytes) => compressGzip(bytes), expand: (bytes) => expandGzip(bytes, bounds) },

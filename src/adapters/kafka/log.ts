@@ -170,10 +170,9 @@ class KafkaLog implements Log {
   async #close(): Promise<void> {
     this.#closing.abort();
     await Promise.all([this.#producer.close(), this.#leaveGroups()]);
-    await this.#watch.close();
+    const watched = this.#watch.close();
     await this.#cluster.wires.close();
-    await this.#fetcher.close();
-    await Promise.all(this.#tasks);
+    await Promise.all([watched, this.#producer.ended(), this.#fetcher.close(), ...this.#tasks]);
   }
 
   async #leaveGroups(): Promise<void> {

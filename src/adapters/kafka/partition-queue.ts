@@ -29,6 +29,8 @@ export class PendingBatch {
   lastError: unknown;
   /** Of its bytes, those that count against the bound on what stands in batches. */
   countedBytes = 0;
+  /** Its appends have been told that they are not confirmed. */
+  givenUp = false;
   #closed = false;
 
   constructor(openedAt: number, deadline: number) {
@@ -61,6 +63,7 @@ export class PendingBatch {
   }
 
   fail(error: unknown): void {
+    this.givenUp = true;
     for (const call of new Set(this.calls)) call.fail(error);
   }
 }
@@ -90,6 +93,11 @@ export class PartitionQueue {
 
   get length(): number {
     return this.#batches.length;
+  }
+
+  /** Whether all of it is confirmed or given up; an answer may still be waited for. */
+  get isSettled(): boolean {
+    return this.#batches.every(({ givenUp }) => givenUp);
   }
 
   push(batch: PendingBatch): void {
@@ -152,6 +160,11 @@ export class PartitionQueue {
     });
     this.#batches.unshift(...halves);
     return renew;
+  }
+
+  /** When the next batch is to be given up. */
+  get deadline(): number {
+    return this.#batches.find(({ givenUp }) => !givenUp)?.deadline ?? Number.POSITIVE_INFINITY;
   }
 
   /** The batches whose time is over. */

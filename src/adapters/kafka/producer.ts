@@ -82,6 +82,10 @@ export class Producer {
     this.#closing = true;
     this.#bell.ring();
     await this.#running;
+  }
+
+  /** Resolves when nothing is under way. The connections are to be closed first, which ends the requests. */
+  async ended(): Promise<void> {
     await Promise.all(this.#tasks);
   }
 
@@ -103,21 +107,20 @@ export class Producer {
   }
 
   #nextDeadline(): number {
-    const { queues, waiting } = this.intake;
-    const still = queues.flatMap(({ head, sending }) => (head === undefined || sending ? [] : [head.deadline]));
-    return Math.min(...still, waiting[0]?.deadline ?? Number.POSITIVE_INFINITY);
+    const { queues, oldest } = this.intake;
+    return Math.min(...queues.map(({ deadline }) => deadline), oldest?.deadline ?? Number.POSITIVE_INFINITY);
   }
 
   /** Gives up what was not confirmed in time. A batch under way stays until its answer, which says how to go on. */
   #expire(now: number): void {
-    const { waiting, queues } = this.intake;
-    for (const call of waiting.filter(({ deadline, failed }) => failed || deadline <= now)) {
+    const { intake } = this;
+    for (let call = intake.oldest; call !== undefined && call.deadline <= now; call = intake.oldest) {
       call.fail(notConfirmed(this.#address, this.#watch.error));
-      this.intake.forget(call);
+      intake.forgetOldest();
     }
-    for (const queue of queues) {
+    for (const queue of intake.queues) {
       for (const batch of queue.expired(now)) {
-        batch.fail(notConfirmed(this.#address, batch.lastError ?? this.#watch.error));
+        if (!batch.givenUp) batch.fail(notConfirmed(this.#address, batch.lastError ?? this.#watch.error));
         if (!queue.sending || batch !== queue.head) this.#remove({ queue, batch }, "unknown");
       }
     }

@@ -1,5 +1,4 @@
 import {
-  type API,
   apiVersionsV3,
   createAPI,
   createTopicsV7,
@@ -149,6 +148,3 @@ function fetchedPartition(topicId: string, reader: Reader): FetchedPartition {
   const records = Buffer.from(reader.readBytes());
   return { topicId, partition, error, aborted: aborted ?? [], records };
 }
-
-/** Of a client's API: what a broker must know to be asked. */
-export type SentRequest = Pick<API<never, unknown>, "key" | "version">;

@@ -13,6 +13,8 @@ export type Use = "ask" | "produce" | "join" | "heartbeat" | "fetch" | "refetch"
 export class Wires {
   readonly #address: Address;
   readonly #open = new Map<string, Promise<Connection>>();
+  /** All that have a socket, also those that are being opened. */
+  readonly #connections = new Set<Connection>();
   #closed = false;
 
   constructor(address: Address) {
@@ -33,12 +35,11 @@ export class Wires {
     return api.async(connection, ...request);
   }
 
-  /** Ends all connections; requests under way fail. */
+  /** Ends all connections, whatever state they are in; requests under way fail. */
   async close(): Promise<void> {
     this.#closed = true;
-    const open = [...this.#open.values()];
     this.#open.clear();
-    await Promise.all(open.map(endOf));
+    await Promise.all([...this.#connections].map(endOf));
   }
 
   #connection(broker: BrokerAddress, use: Use): Promise<Connection> {
@@ -72,25 +73,28 @@ export class Wires {
     });
     // What fails is told to whoever asked; a second error of a lost connection would end the process unheard.
     connection.on("error", forget);
-    connection.on("close", forget);
+    connection.on("close", () => {
+      forget();
+      this.#connections.delete(connection);
+    });
+    this.#connections.add(connection);
     try {
       await connection.connect(broker.host, broker.port);
       return connection;
     } catch (error) {
       forget();
+      this.#connections.delete(connection);
       destroy(connection);
       throw error;
     }
   }
 }
 
-async function endOf(opening: Promise<Connection>): Promise<void> {
-  try {
-    const connection = await opening;
-    await connection.close();
-  } catch {
-    // It was never open: whoever asked for it has the error.
-  }
+/** The client waits for what is still to be written, which a broker that stands still never reads. */
+async function endOf(connection: Connection): Promise<void> {
+  const closed = connection.close();
+  destroy(connection);
+  await closed;
 }
 
 /** The client leaves the socket of a login that failed half open. */

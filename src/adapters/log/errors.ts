@@ -57,6 +57,9 @@ const bySqliteCode: Readonly<Record<number, Explanation>> = {
   26: damaged,
 };
 
+/** SQLITE_IOERR_SHMSIZE: what processes have in common beside the file has no room. */
+const noRoomBeside = 4_874;
+
 /** Result code of an error of SQLite, extended. */
 function sqliteCode(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -73,6 +76,7 @@ export function isBusy(error: unknown): boolean {
 function explanationOf(error: unknown): Explanation | undefined {
   if (error instanceof RowDamaged) return damaged;
   const code = sqliteCode(error);
+  if (code === noRoomBeside) return full;
   // The low byte of an extended code is the primary one.
   if (code !== undefined) return bySqliteCode[code & 0xff];
   const system = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;

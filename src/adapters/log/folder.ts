@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { closeSync, existsSync, fsyncSync, openSync } from "node:fs";
+import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { limit } from "../../core/limit.ts";
 import type { KeptRecord, LogLane } from "../../ports/log.ts";
@@ -136,7 +138,7 @@ coalesce((select max(id) from piece where id between ?1 and ?2), ?2) and ?3 orde
 }
 
 /** Answers the incarnation. */
-function prepareLog(records: DatabaseSync, { lanes }: Address, clock: SteadyClock): string {
+function prepareLog(records: DatabaseSync, { folder, lanes }: Address, clock: SteadyClock): string {
   const find = records.prepare("select incarnation, (select count(*) from lane) as lanes from log");
   const isReady = (): boolean => {
     const found = find.get();
@@ -155,16 +157,24 @@ function prepareLog(records: DatabaseSync, { lanes }: Address, clock: SteadyCloc
       }
     });
   }
-  syncRecovered(records);
+  syncRecovered(folder);
   return String(find.get()?.["incarnation"]);
 }
 
 /**
- * What a killed process had written and not yet synced may have become visible when the write-ahead log was read again.
- * A checkpoint syncs it, before anybody reads it here.
+ * What a killed process had written and not yet synced may have become visible when the write-ahead log was read again:
+ * it is synced before anybody reads it here.
  */
-function syncRecovered(records: DatabaseSync): void {
-  records.exec("pragma wal_checkpoint(passive)");
+function syncRecovered(folder: string): void {
+  const path = join(folder, `${recordsFile.name}-wal`);
+  // SQLite has no locks on this file that closing it could drop. There is none where the file system cannot have one.
+  if (!existsSync(path)) return;
+  const handle = openSync(path, "r+");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
 }
 
 /** What groups have settled is of one incarnation. */

@@ -9,7 +9,7 @@ import { parsePlace } from "../../../src/core/place.ts";
 import type { LogRecord } from "../../../src/ports/log.ts";
 import { type KafkaServer, startKafka } from "../../servers/kafka.ts";
 import { describeWith } from "../../servers/not-run.ts";
-import { newName, numberOf, recordOf, Scene, takeAll, thrown, until } from "./scene.ts";
+import { newName, notices, numberOf, recordOf, Scene, takeAll, thrown, until } from "./scene.ts";
 
 describeWith("kafka", "appending to Kafka", () => {
   let server: KafkaServer;
@@ -258,6 +258,54 @@ describeWith("kafka", "appending to Kafka", () => {
       }
     }
   }, 90_000);
+
+  test("a topic that is there is left as it is, and it is said that it is not as the URL asks", async () => {
+    const topic = newName();
+    await scene.open(topic, "partitions=2");
+    const log = await scene.open(topic, "partitions=5");
+    expect(await log.lanes()).toHaveLength(2);
+    expect(notices.filter((text) => text.includes(topic))).toEqual([
+      expect.stringContaining("the topic is there with 2 partitions, and is left as it is"),
+    ]);
+  });
+
+  test("a topic that cannot be as the URL asks is refused with the broker's words", async () => {
+    const log = scene.log(newName(), "replicas=3");
+    const error = await thrown(() => log.open());
+    expect(log.explain(error)).toMatchObject({
+      code: "SINK_REFUSED",
+      message: expect.stringMatching(/replication factor/i),
+    });
+    expect(log.classify(error)).toBe("stop");
+    const wrong = scene.log(newName(), "topic.no.such.setting=1");
+    expect(wrong.explain(await thrown(() => wrong.open()))).toMatchObject({ code: "SINK_REFUSED" });
+  });
+
+  test("a broker that stands still fails appends in time, and goes on where it stood", async () => {
+    const log = await scene.open(newName(), "partitions=1&timeout_ms=2000");
+    await log.append([recordOf(0, 1)]);
+    const pid = server.brokers[0]?.pid ?? -1;
+    process.kill(pid, "SIGSTOP");
+    const begunAt = Date.now();
+    const outcomes = await Promise.allSettled([1, 2, 3].map((number) => log.append([recordOf(number, 1)])));
+    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+    expect(Date.now() - begunAt).toBeLessThan(8_000);
+    const closing = scene.log(newName(), "timeout_ms=2000");
+    const [opening] = [closing.open().catch(() => {}), await closing.close()];
+    await opening;
+    expect(Date.now() - begunAt).toBeLessThan(10_000);
+    process.kill(pid, "SIGCONT");
+    const confirmed: number[] = [];
+    await until("appends are confirmed again", async () => {
+      const number = 10 + confirmed.length;
+      const [outcome] = await Promise.allSettled([log.append([recordOf(number, 1)])]);
+      if (outcome.status === "fulfilled") confirmed.push(number);
+      return confirmed.length > 5;
+    });
+    const seen = [...(await takeAll(log)).values()].flat().map(numberOf);
+    expect(seen).toEqual([...seen].sort((one, other) => one - other));
+    expect(seen).toEqual(expect.arrayContaining([0, ...confirmed]));
+  });
 
   test("closing confirms what was appended, refuses what comes after, and leaves no socket", async () => {
     const topic = newName();

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Assignment, Log } from "../../../src/ports/log.ts";
-import { type Event, Subject } from "../../crash/processes.ts";
 import { type KafkaServer, startKafka } from "../../servers/kafka.ts";
 import { describeWith } from "../../servers/not-run.ts";
-import { newName, recordOf, recreateTopic, Scene, take, thrown, until } from "./scene.ts";
+import { lanesIn, newName, recordOf, recreateTopic, Scene, startMember, take, thrown, until } from "./scene.ts";
 
 /** The shortest session that brokers allow unless they are told otherwise. */
 const sessionMs = 6_000;
@@ -114,16 +113,12 @@ describeWith("kafka", "sharing the lanes of Kafka", () => {
     await leave(second);
   });
 
-  function lanesOf({ event, ...fields }: Event): string[] {
-    return event === "assigned" ? (fields["lanes"] as string[]) : [];
-  }
-
   test("a process that is killed loses its lanes when its session ends", async () => {
     const [topic, group] = [newName(), newName("group")];
     await create(topic, 4);
     const other = await join(topic, group);
-    const child = new Subject("test/adapters/kafka/member.ts", [`${server.url}/${topic}?${session}`, group]);
-    await child.event((event) => lanesOf(event).length === 2);
+    const child = startMember(`${server.url}/${topic}?${session}`, group);
+    await child.event((event) => lanesIn(event)?.length === 2);
     await until("two share", () => other.lanes.length === 2);
     const begunAt = Date.now();
     child.kill("SIGKILL");
@@ -136,15 +131,15 @@ describeWith("kafka", "sharing the lanes of Kafka", () => {
     const [topic, group] = [newName(), newName("group")];
     await create(topic, 4);
     const other = await join(topic, group);
-    const child = new Subject("test/adapters/kafka/member.ts", [`${server.url}/${topic}?${session}`, group]);
-    await child.event((event) => lanesOf(event).length === 2);
+    const child = startMember(`${server.url}/${topic}?${session}`, group);
+    await child.event((event) => lanesIn(event)?.length === 2);
     await until("two share", () => other.lanes.length === 2);
     child.kill("SIGSTOP");
     await until("the other has all", () => other.lanes.length === 4);
     child.kill("SIGCONT");
     // It is told first that it has nothing any more, though it may get the same lanes again.
-    await child.event((event) => event.event === "assigned" && lanesOf(event).length === 0);
-    await child.event((event) => lanesOf(event).length === 2, 2);
+    await child.event((event) => lanesIn(event)?.length === 0);
+    await child.event((event) => lanesIn(event)?.length === 2, 2);
     await until("two share again", () => other.lanes.length === 2);
     child.kill("SIGTERM");
     expect((await child.ended).code).toBe(0);

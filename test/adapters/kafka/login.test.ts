@@ -1,9 +1,10 @@
+import { AclOperations, AclPermissionTypes, ResourcePatternTypes, ResourceTypes } from "@platformatic/kafka";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { kafkaLog } from "../../../src/adapters/kafka/index.ts";
 import { parsePlace } from "../../../src/core/place.ts";
 import { type GuardedKafka, startGuardedKafka } from "../../servers/kafka-cluster.ts";
 import { describeWith } from "../../servers/not-run.ts";
-import { context, newName } from "./scene.ts";
+import { context, newName, take, withAdmin } from "./scene.ts";
 
 const ann = { name: "ann", password: "secret-of-ann", super: true };
 const bob = { name: "bob", password: "secret-of-bob", super: false };
@@ -48,6 +49,51 @@ describeWith("kafka", "logging in to Kafka", () => {
     const error = await attempt("bob:secret-of-bob", server.login, "sasl=plain");
     expect(error).toMatchObject({ ...denied, message: expect.stringMatching(/[Tt]opic authorization failed/) });
   });
+
+  test("the rights that the page names are enough, and no others are asked for", async () => {
+    const [topic, group] = [newName(), newName("group")];
+    const owner = kafkaLog(parsePlace(`${server.url}/${topic}?partitions=2`), context);
+    await owner.open();
+    await owner.close();
+    const url = `kafka://bob:secret-of-bob@${server.login}/${topic}?sasl=plain`;
+    await allow("TOPIC", topic, ["WRITE", "DESCRIBE"]);
+    const writer = kafkaLog(parsePlace(url), context);
+    await writer.open();
+    await writer.append([{ value: Buffer.from("written"), timeMs: Date.now() }]);
+    await writer.close();
+    await allow("TOPIC", topic, ["READ"]);
+    await allow("GROUP", group, ["READ"]);
+    const reader = kafkaLog(parsePlace(url), context);
+    await reader.open();
+    const stop = new AbortController();
+    for await (const lanes of reader.assignments(group, stop.signal)) {
+      const lane = lanes.find(({ end }) => end > 0n);
+      if (lane === undefined) continue;
+      const [record] = await take(reader, lane, 1);
+      expect(Buffer.from(record?.value ?? []).toString()).toBe("written");
+      await reader.settle(group, lane, lane.end);
+      stop.abort();
+    }
+    await reader.close();
+  });
+
+  async function allow(
+    type: "TOPIC" | "GROUP",
+    resourceName: string,
+    operations: readonly (keyof typeof AclOperations)[],
+  ): Promise<void> {
+    const resource = {
+      resourceType: ResourceTypes[type],
+      resourceName,
+      resourcePatternType: ResourcePatternTypes.LITERAL,
+    };
+    const creations = operations.map((operation) => ({
+      ...resource,
+      ...{ principal: "User:bob", host: "*", permissionType: AclPermissionTypes.ALLOW },
+      operation: AclOperations[operation],
+    }));
+    await withAdmin(server.url, (admin) => admin.createAcls({ creations }));
+  }
 
   test("TLS: a certificate that signs itself is refused unless it is named, or not asked for", async () => {
     const [user, options] = ["ann:secret-of-ann", "sasl=plain&tls=true"];

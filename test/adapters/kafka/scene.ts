@@ -5,6 +5,8 @@ import { kafkaLog } from "../../../src/adapters/kafka/index.ts";
 import { parsePlace } from "../../../src/core/place.ts";
 import type { AdapterContext } from "../../../src/ports/adapter.ts";
 import type { KeptRecord, Log, LogLane, LogRecord } from "../../../src/ports/log.ts";
+import { Subject } from "../../crash/processes.ts";
+import type { MemberEvent } from "./member-child.ts";
 
 export const notices: string[] = [];
 
@@ -76,6 +78,17 @@ export async function withAdmin<Result>(url: string, work: (admin: Admin) => Pro
   } finally {
     await admin.close();
   }
+}
+
+/** A process of its own that takes part in a group. */
+export function startMember(url: string, group: string): Subject {
+  return new Subject("test/adapters/kafka/member-child.ts", [url, group]);
+}
+
+/** The lanes that a member has printed; undefined for something else that it says. */
+export function lanesIn(said: object): readonly string[] | undefined {
+  const event = said as MemberEvent;
+  return event.event === "assigned" ? event.lanes : undefined;
 }
 
 /** Removes the records of the lane before `offset`. */

@@ -2,7 +2,6 @@
  * Appends to a log from several callers at once until it is killed, and prints a line of JSON for each append that has
  * resolved. Argument: an AppenderPlan as JSON.
  */
-import { writeSync } from "node:fs";
 import type { LogRecord } from "../../../src/ports/log.ts";
 import { Scene } from "./scene.ts";
 
@@ -40,8 +39,8 @@ await Promise.all(
     for (let count = 0; count < (plan.appends ?? Number.POSITIVE_INFINITY) * plan.records; count += plan.records) {
       await log.append(Array.from({ length: plan.records }, (__, index) => recordOf(caller, count + index)));
       const said: Acknowledged = { event: "acked", caller, count: count + plan.records };
-      // At once, not when a stream gets to it.
-      writeSync(1, `${JSON.stringify(said)}\n`);
+      // To a pipe, that is done on return.
+      process.stdout.write(`${JSON.stringify(said)}\n`);
     }
   }),
 );

@@ -41,7 +41,7 @@ describe("what is old", () => {
     await log.append([record("3")]);
     await log.settle("group", await theLane(log), 3n);
     await tendedInVain(scene, log);
-    clock.turn(3 * dayMs + 1);
+    clock.turn(3 * dayMs + 1_000);
     await tendedUntil(scene, log, 2n);
     expect(await valuesOf(log)).toEqual(["3"]);
     clock.turn(4 * dayMs);
@@ -86,7 +86,7 @@ describe("what is old", () => {
     const clock = scene.stopClock();
     const log = await scene.open("lanes=1&retention=1h");
     await log.append([record("1")]);
-    clock.turn(3_600_001);
+    clock.turn(3_601_000);
     await tendedUntil(scene, log, 1n);
   });
 
@@ -118,7 +118,7 @@ describe("what is old", () => {
       await tendedInVain(scene, log);
       await log.append([record(`at ${wrongMs}`)]);
     }
-    clock.turn(3_600_001);
+    clock.turn(3_601_000);
     await tendedUntil(scene, log, 3n);
   });
 
@@ -138,7 +138,7 @@ describe("what is old", () => {
       clock.turn(hourMs);
       await tendedInVain(scene, log);
     }
-    clock.turn(2 * hourMs + 1);
+    clock.turn(2 * hourMs + 1_000);
     await tendedUntil(scene, log, 1n);
   });
 });

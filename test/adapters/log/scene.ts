@@ -17,6 +17,8 @@ export class Scene implements AsyncDisposable {
   /** Milliseconds by which the wall clock is wrong. */
   wrongMs = 0;
   clock: SteadyClock = steadyClock(() => Date.now());
+  /** How often a log has paused. */
+  pauses = 0;
   /** Called by a test: what the log does now and then, it does now. */
   tend = (): void => {};
   readonly #outer: string;
@@ -31,6 +33,7 @@ export class Scene implements AsyncDisposable {
     return {
       now: () => Date.now() + this.wrongMs,
       pause: async (ms, signal) => {
+        this.pauses += 1;
         if (ms >= limit.embeddedTrimMs) await this.#untilTended(signal);
         else await sleep(ms, undefined, signal === undefined ? {} : { signal });
       },

@@ -3,12 +3,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { kafkaLog } from "../../../src/adapters/kafka/index.ts";
 import { parsePlace } from "../../../src/core/place.ts";
 
+/** What it prints. */
+export type MemberEvent =
+  | { readonly event: "assigned"; readonly lanes: readonly string[] }
+  | { readonly event: "notice"; readonly text: string }
+  | { readonly event: "closed" };
+
 const [url = "", group = ""] = process.argv.slice(2);
 const stop = new AbortController();
 process.on("SIGTERM", () => stop.abort());
 
-function say(event: string, fields: object = {}): void {
-  console.log(JSON.stringify({ event, ...fields }));
+function say(event: MemberEvent): void {
+  console.log(JSON.stringify(event));
 }
 
 const log = kafkaLog(parsePlace(url), {
@@ -16,11 +22,11 @@ const log = kafkaLog(parsePlace(url), {
   pause: async (ms, signal) => {
     await sleep(ms, undefined, signal === undefined ? {} : { signal });
   },
-  notice: (text) => say("notice", { text }),
+  notice: (text) => say({ event: "notice", text }),
 });
 await log.open();
 for await (const assignment of log.assignments(group, stop.signal)) {
-  say("assigned", { lanes: assignment.map(({ name }) => name) });
+  say({ event: "assigned", lanes: assignment.map(({ name }) => name) });
 }
 await log.close();
-say("closed");
+say({ event: "closed" });
