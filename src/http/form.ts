@@ -3,6 +3,7 @@ import type { FastifyRequest } from "fastify";
 import { limit } from "../core/limit.ts";
 import { LineCount } from "../formats/line-count.ts";
 import { Spool } from "../runtime/spool.ts";
+import { boundedParts } from "./bounded-parts.ts";
 import { tooLarge } from "./errors.ts";
 import { addField, type Fields, fieldsOf, postedFields } from "./fields.ts";
 import { fieldProblem, Problem, problem } from "./problem.ts";
@@ -29,7 +30,7 @@ export interface ReceivedForm extends AsyncDisposable {
 }
 
 /**
- * Receives a multipart form bit by bit. The caller disposes of it. Throws 413 as soon as the file or a field is larger
+ * Receives a multipart form bit by bit. The caller disposes of it. Throws 413 as soon as the body or a field is larger
  * than allowed, 400 when the body ends too early. Any other body is a form without file.
  */
 export async function receiveForm(request: FastifyRequest, folder: string, bodyBytes: number): Promise<ReceivedForm> {
@@ -45,7 +46,7 @@ export async function receiveForm(request: FastifyRequest, folder: string, bodyB
   };
   try {
     const limits = { fileSize: bodyBytes, fieldSize: limit.formFieldBytes, files: 3, fields: 64, parts: 80 };
-    for await (const part of request.parts({ limits })) {
+    for await (const part of boundedParts(request, limits, bodyBytes)) {
       if (part.type === "field") {
         if (part.valueTruncated) throw tooLarge();
         addField(fields, part.fieldname, String(part.value));
