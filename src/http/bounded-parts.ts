@@ -31,10 +31,10 @@ export async function* boundedParts(
     for (;;) {
       const next = parts.next();
       next.catch(() => undefined);
-      const { done, value } = await Promise.race([next, over.promise]);
-      if (done) return;
-      current = value;
-      yield value;
+      const read: IteratorResult<Multipart, undefined> = await Promise.race([next, over.promise]);
+      if (read.done) return;
+      current = read.value;
+      yield read.value;
     }
   } finally {
     request.raw.off("data", count);

@@ -37,7 +37,7 @@ export async function playFleet(story: Story): Promise<void> {
     processes[index] = await start(index);
   }
   const { code, stdout, stderr } = await driving;
-  expect(code, stderr).toBe(0);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
   const { sent = 0, answered = 0, failed } = lastEvent(stdout) as unknown as Record<string, number>;
   expect([failed, answered]).toEqual([0, sent]);
   expect(answered).toBeGreaterThan(40);

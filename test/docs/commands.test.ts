@@ -3,7 +3,20 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { blocksOf, readPage, readPages, withoutBlocks } from "./markdown.ts";
 import { closeStage, openStage, runShell } from "./play.ts";
 
-const commands = ["load", "start", "fleet", "run", "check", "preview", "query", "rejects", "why", "user", "doctor", "init"];
+const commands = [
+  "load",
+  "start",
+  "fleet",
+  "run",
+  "check",
+  "preview",
+  "query",
+  "rejects",
+  "why",
+  "user",
+  "doctor",
+  "init",
+];
 const nested = [
   ...["list", "show", "replay", "export"].map((name) => `rejects ${name}`),
   ...["add", "list", "remove"].map((name) => `user ${name}`),

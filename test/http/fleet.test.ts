@@ -95,8 +95,9 @@ describe("the fleet", () => {
     const sql =
       "select decode(bytes) as record, record_offset, reasons from millrace_reject where decode(bytes) like '%short%'";
     const [reject] = await untilRows(scene, sql, 1);
-    expect(JSON.parse(String(reject?.["record"]))).toEqual(bad);
-    const columns = (reject?.["reasons"] as { column: string }[]).map(({ column }) => column);
+    const { record, reasons } = reject as { record: string; reasons: { column: string }[] };
+    expect(JSON.parse(record)).toEqual(bad);
+    const columns = reasons.map(({ column }) => column);
     expect(columns).toEqual(expect.arrayContaining(["vin", "speed", "make"]));
   });
 

@@ -77,7 +77,7 @@ describe("stopping", () => {
       // Answered truly, or not at all: a request that had not arrived is refused.
       if (answer !== undefined) expect([200, 503]).toContain(answer.status);
       await closing;
-      await expect(scene.get("/healthz")).rejects.toThrow();
+      await expect(scene.get("/healthz")).rejects.toThrow("fetch failed");
       await scene.server.close();
     } finally {
       await scene[Symbol.asyncDispose]();

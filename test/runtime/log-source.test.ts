@@ -109,16 +109,22 @@ async function runLog(
     source,
     sink,
   };
-  const summary = runPipeline(open, {
+  const running = runPipeline(open, {
     follow: false,
     stop: stop.signal,
     patienceMs: 1_000,
     onEvent: (event) => void events.push(event),
     ...given,
-  }).finally(async () => {
-    await source.close();
-    await sink.close();
   });
+  const finish = async (): Promise<RunSummary> => {
+    try {
+      return await running;
+    } finally {
+      await source.close();
+      await sink.close();
+    }
+  };
+  const summary = finish();
   return { summary, events, stop: () => stop.abort() };
 }
 
