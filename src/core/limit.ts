@@ -179,7 +179,7 @@ export const limit = {
   redisTrimMs: 1_000,
   /** How often settled offsets are written at most. */
   redisSettleMs: 5_000,
-  /** The embedded log: bytes of records that are stored as one row, that one commit takes in, and of a key or an id. */
+  /** The embedded log: bytes of records that are stored as one row, that one commit gathers, and of a key or an id. */
   embeddedRowBytes: 256 * KiB,
   embeddedCommitBytes: 8 * MiB,
   embeddedKeyBytes: 64 * KiB,

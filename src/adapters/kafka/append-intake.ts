@@ -4,7 +4,11 @@ import type { Address } from "./address.ts";
 import type { AppendCall } from "./append-call.ts";
 import { partitionOf } from "./partition.ts";
 import { PartitionQueue, PendingBatch } from "./partition-queue.ts";
+import { recordBytesMax } from "./record-batch.ts";
 import { tooMuchWaits } from "./refusals.ts";
+
+/** What brokers take unless they are told otherwise: `message.max.bytes`. */
+export const usualBatchBytesMax = 1_048_588;
 
 /**
  * Appends on their way into batches, first come first served: at most `limit.kafkaQueueBytes` stand in batches, the
@@ -80,22 +84,29 @@ export class AppendIntake {
   #add(record: LogRecord, call: AppendCall, partitions: number): void {
     const { key } = record;
     const queue = key === undefined ? this.#someQueue(partitions) : this.#queue(partitionOf(key, partitions));
-    const batch = this.#openBatch(queue, call);
+    const batch = this.#openBatch(queue, call, recordBytesMax(record));
     const before = batch.bytes.size;
     batch.add(record, call);
     batch.countedBytes += batch.bytes.size - before;
     this.#queuedBytes += batch.bytes.size - before;
     if (key === undefined) this.#anywhere = { queue, batch };
-    // Half of what the topic takes leaves room for one more record: a batch is refused as a whole.
-    if (batch.bytes.size >= Math.min(limit.kafkaBatchBytes, (this.batchBytesMax ?? 2 ** 20) >>> 1)) {
+    if (batch.bytes.size >= Math.min(limit.kafkaBatchBytes, this.#batchBytesMax)) {
       batch.close();
       this.#changed();
     }
   }
 
-  #openBatch(queue: PartitionQueue, call: AppendCall): PendingBatch {
+  get #batchBytesMax(): number {
+    return this.batchBytesMax ?? usualBatchBytesMax;
+  }
+
+  /** One that has room for the record: a batch that is too large is refused as a whole. */
+  #openBatch(queue: PartitionQueue, call: AppendCall, recordBytes: number): PendingBatch {
     const { last } = queue;
-    if (last !== undefined && !last.closed) return last;
+    if (last !== undefined && !last.closed) {
+      if (last.bytes.size + recordBytes <= this.#batchBytesMax) return last;
+      last.close();
+    }
     const batch = new PendingBatch(this.#now(), call.deadline);
     queue.push(batch);
     this.#changed();

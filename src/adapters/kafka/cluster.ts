@@ -85,6 +85,9 @@ export class Cluster {
   async partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
     if (topics.length === 0) return new Map();
     const { topics: found } = await this.#metadata(topics);
+    const own = found.find(({ name }) => name === this.#address.topic);
+    // What is shared out and what is looked at later must not be two things.
+    if (own?.errorCode === 0) this.view = viewOf(own);
     const there = found.filter(({ name, partitions }) => name !== null && partitions.length > 0);
     return new Map(there.map(({ name, partitions }) => [name ?? "", partitions.length]));
   }

@@ -3,6 +3,7 @@ import type { FailureKind } from "../../core/retry.ts";
 import type { AdapterContext } from "../../ports/adapter.ts";
 import type { Assignment, KeptRecord, Log, LogFacts, LogFactory, LogLane, LogRecord } from "../../ports/log.ts";
 import { type Address, readAddress } from "./address.ts";
+import { usualBatchBytesMax } from "./append-intake.ts";
 import { assignmentsOf } from "./assignments.ts";
 import { Cluster, topicError, type TopicView } from "./cluster.ts";
 import { Coordinators } from "./coordinators.ts";
@@ -19,8 +20,6 @@ import { TopicWatch } from "./topic-watch.ts";
 
 type Context = Omit<AdapterContext, "engine">;
 
-/** What a broker takes unless it is told otherwise: `message.max.bytes`. */
-const usualBatchBytesMax = 1_048_588;
 /** For the key, the id and the head of the batch, which count too. */
 const besidesValueBytes = 4_096;
 

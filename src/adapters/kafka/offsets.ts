@@ -65,6 +65,9 @@ export async function recordEnd(
   let { end } = range;
   for (let step = 0; step < tailSteps && end > range.start; step += 1) {
     const answer = await fetchAt(cluster, view, partition, end - 1n);
+    // All of it was deleted meanwhile.
+    if (answer.error === topicError.offsetOutOfRange) return end;
+    if (answer.error !== 0) throw brokerError(answer.error);
     const batch = batchesOf(answer.records).findLast(({ baseOffset }) => baseOffset < end);
     if (batch === undefined) return end;
     const last = await lastRecord(batch, answer.aborted, end);
@@ -86,7 +89,7 @@ async function fetchAt(
   const bounds = { waitMs: 0, bytes: tailBytes, partitionBytes: tailBytes };
   const { partitions } = await cluster.wires.send(broker, "ask", requests.fetch, wanted, bounds);
   const [found] = partitions;
-  if (found?.error !== 0) throw brokerError(found?.error ?? topicError.leaderNotAvailable);
+  if (found === undefined) throw brokerError(topicError.leaderNotAvailable);
   return found;
 }
 

@@ -6,13 +6,12 @@ import type { Address } from "./address.ts";
 import { AppendCall } from "./append-call.ts";
 import { AppendIntake } from "./append-intake.ts";
 import { Bell } from "./bell.ts";
-import type { Cluster } from "./cluster.ts";
+import { type Cluster, topicError } from "./cluster.ts";
 import { brokerError, brokerErrorsOf, classifyError, withPurpose } from "./errors.ts";
 import type { PartitionQueue, PendingBatch, Writer } from "./partition-queue.ts";
 import type { Time } from "./patience.ts";
 import { closedLog, notConfirmed, recordTooLarge } from "./refusals.ts";
 import { requests } from "./requests.ts";
-import { topicError } from "./cluster.ts";
 import type { TopicWatch } from "./topic-watch.ts";
 
 /** How long a broker may wait for the other copies before it says that they are late. */
@@ -247,7 +246,8 @@ export class Producer {
     }
     const isTooLarge = names.some((name) => tooLarge.has(name));
     const { batchBytesMax } = this.intake;
-    batch.fail(isTooLarge ? recordTooLarge(this.#address, batch.bytes.size, batchBytesMax, error) : error);
+    const told = isTooLarge ? recordTooLarge(this.#address, batch.bytes.size, batchBytesMax, error) : error;
+    batch.fail(withPurpose(told, "appending"));
     this.#remove(sent, "refused");
   }
 
@@ -257,10 +257,10 @@ export class Producer {
   }
 
   async #newWriter(): Promise<Writer> {
-    const [noTransaction, unused, none] = [null, copiesMs, { id: -1n, epoch: -1 }];
+    // Only transactions have a name, a time, and an earlier life to go on from.
+    const [noName, noTimeMs, noId, noEpoch] = [null, copiesMs, -1n, -1] as const;
     try {
-      const { id, epoch } = none;
-      const answer = await this.#cluster.ask(requests.initProducerId, noTransaction, unused, id, epoch);
+      const answer = await this.#cluster.ask(requests.initProducerId, noName, noTimeMs, noId, noEpoch);
       return { producerId: answer.producerId, producerEpoch: answer.producerEpoch };
     } catch (error) {
       this.#writer = undefined;

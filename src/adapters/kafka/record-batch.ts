@@ -40,6 +40,13 @@ export interface Stamp {
   readonly baseSequence: number;
 }
 
+/** What a record takes in a batch at most. */
+export function recordBytesMax({ key, value, id }: LogRecord): number {
+  // A character takes three bytes at most, or two of them four.
+  const idBytes = id === undefined ? 0 : bytesRoom(idHeader) + varintBytesMax + 3 * id.length;
+  return bytesRoom(key) + bytesRoom(value) + idBytes + 5 * varintBytesMax;
+}
+
 /** A batch that records are added to. Holds their bytes, not the records. */
 export class BatchBytes {
   #bytes = Buffer.allocUnsafe(512);
@@ -53,13 +60,13 @@ export class BatchBytes {
     return this.#end;
   }
 
-  add({ key, value, id, timeMs: exactTimeMs }: LogRecord): void {
-    const timeMs = Math.trunc(exactTimeMs);
+  add(record: LogRecord): void {
+    const { key, value, id } = record;
+    const timeMs = Math.trunc(record.timeMs);
     const idBytes = id === undefined ? undefined : Buffer.from(id);
     if (this.count === 0) this.#baseTimeMs = this.#maxTimeMs = timeMs;
     this.#maxTimeMs = Math.max(this.#maxTimeMs, timeMs);
-    const room = bytesRoom(key) + bytesRoom(value) + bytesRoom(idHeader) + bytesRoom(idBytes) + 5 * varintBytesMax;
-    this.#reserve(room + varintBytesMax);
+    this.#reserve(recordBytesMax(record) + varintBytesMax);
     // The length stands first and is known last: the record is written behind the longest length, and moved.
     const start = this.#end + varintBytesMax;
     this.#bytes[start] = 0; // attributes, of which there are none yet
@@ -111,11 +118,10 @@ export function stampBatch(sealed: Buffer, { producerId, producerEpoch, baseSequ
   sealed.writeUInt32BE(crc32c(sealed.subarray(at.attributes)), at.crc);
 }
 
-/** The records that were added to a sealed batch. */
-export function recordsOf(sealed: Buffer): Promise<readonly LogRecord[]> {
-  const [batch] = batchesOf(sealed);
-  if (batch === undefined) throw new RangeError("the bytes hold no batch");
-  return keptRecords(batch, 0n);
+/** The records that were added to a sealed batch, which may have no stamp yet. */
+export async function recordsOf(sealed: Buffer): Promise<readonly LogRecord[]> {
+  const batch = batchOf(sealed);
+  return recordsIn(batch, await expanded(batch), 0n);
 }
 
 /** A batch as a broker hands it out, not yet decompressed. */
@@ -164,14 +170,18 @@ export function isTransactional({ attributes }: KeptBatch): boolean {
 
 /** Of a control batch: whether it says that the transaction was aborted (its key is `version int16, type int16`). */
 export async function isAbort(batch: KeptBatch): Promise<boolean> {
-  const records = new RecordBytes(await expanded(batch));
+  const records = new RecordBytes(await wholeAndExpanded(batch));
   const key = readRecord(records, 0).key;
   return key !== undefined && key.length >= 4 && key.readInt16BE(2) === 0;
 }
 
 /** Its records from offset `from` on; their bytes are those of the batch. Throws RangeError for what is not whole. */
 export async function keptRecords(batch: KeptBatch, from: bigint): Promise<KeptRecord[]> {
-  const records = new RecordBytes(await expanded(batch));
+  return recordsIn(batch, await wholeAndExpanded(batch), from);
+}
+
+function recordsIn(batch: KeptBatch, recordBytes: Buffer, from: bigint): KeptRecord[] {
+  const records = new RecordBytes(recordBytes);
   const { bytes, baseOffset, attributes } = batch;
   const count = bytes.readInt32BE(at.count);
   const baseTimeMs = Number(bytes.readBigInt64BE(at.baseTimestamp));
@@ -195,10 +205,14 @@ export async function keptRecords(batch: KeptBatch, from: bigint): Promise<KeptR
 /** The value of a tombstone. */
 const noBytes = Buffer.alloc(0);
 
-async function expanded({ bytes, attributes }: KeptBatch): Promise<Buffer> {
-  if (crc32c(bytes.subarray(at.attributes)) !== bytes.readUInt32BE(at.crc)) {
+async function wholeAndExpanded(batch: KeptBatch): Promise<Buffer> {
+  if (crc32c(batch.bytes.subarray(at.attributes)) !== batch.bytes.readUInt32BE(at.crc)) {
     throw new RangeError("the checksum of a record batch is wrong");
   }
+  return expanded(batch);
+}
+
+async function expanded({ bytes, attributes }: KeptBatch): Promise<Buffer> {
   const compression = compressions[attributes & attribute.compression];
   if (compression === undefined) throw new RangeError("a record batch has an unknown compression");
   return codecOf(compression).expand(bytes.subarray(headerBytes));

@@ -34,14 +34,15 @@ export class SettledOffsets {
   async close(): Promise<void> {
     this.#ending.abort();
     const patience = new AbortController();
-    const last = this.#telling ?? this.#tell();
-    await Promise.race([last, pauseUnlessAborted(lastMs, this.#parts.time, patience.signal)]);
+    await Promise.race([this.#telling, pauseUnlessAborted(lastMs, this.#parts.time, patience.signal)]);
     patience.abort();
   }
 
   async #tellLater(): Promise<void> {
-    await pauseUnlessAborted(limit.kafkaSettleMs, this.#parts.time, this.#ending.signal);
-    await this.#tell();
+    while (this.#untold.size > 0) {
+      await pauseUnlessAborted(limit.kafkaSettleMs, this.#parts.time, this.#ending.signal);
+      await this.#tell();
+    }
     this.#telling = undefined;
   }
 

@@ -99,7 +99,7 @@ export class Writer {
 
   /** Removes a part of what is old and settled; answers whether there is more. */
   trim(now: Moment): boolean {
-    const settled = settledByAll(this.#readers, this.#settings.incarnation);
+    const settled = patiently(() => settledByAll(this.#readers, this.#settings.incarnation));
     return this.#commit(() => {
       const beforeAgeMs = this.#age(now, true) - BigInt(this.#settings.retentionMs);
       return this.#trimming.run({ beforeAgeMs, settled: settled.nextOf, enough: portion() });

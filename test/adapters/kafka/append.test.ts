@@ -142,6 +142,16 @@ describeWith("kafka", "appending to Kafka", () => {
     expect(numbers).toEqual(Array.from({ length: 80 }, (_, number) => number));
   });
 
+  test("large values among small ones are all taken, however they meet in batches", async () => {
+    const log = await scene.open(newName(), "partitions=1&linger_ms=20");
+    const { valueBytesMax } = log.facts;
+    const sizes = [10, 300_000, valueBytesMax, 10, 520_000, valueBytesMax, valueBytesMax, 500_000, 40_000, 10];
+    const records = sizes.map((size, index) => ({ ...recordOf(index), value: Buffer.alloc(size, index) }));
+    await Promise.all([log.append(records), ...records.map((record) => log.append([record]))]);
+    const kept = [...(await takeAll(log)).values()].flat();
+    expect(kept.map(({ value }) => value.length)).toEqual([...sizes, ...sizes]);
+  });
+
   test("a key that makes a record too large is refused by its size", async () => {
     const log = await scene.open(newName(), "partitions=1");
     const record = { key: Buffer.alloc(1_040_000), value: Buffer.alloc(20_000), timeMs: Date.now() };
