@@ -58,7 +58,7 @@ describe("users", () => {
 
   it.each<Partial<Record<keyof NewUser, string>>>([
     ...["", "a b", "a/b", "a:b", "é", "a\n", "../x", "a".repeat(65)].map((name) => ({ name })),
-    ...["", "short", "1234567", "x".repeat(257), "line\nbreak", "NUL\0inside", "half \ud83d half"].map((password) => ({
+    ...["", "x".repeat(257), "line\nbreak", "NUL\0inside", "half \ud83d half"].map((password) => ({
       password,
     })),
     ...["", "root", "Admin"].map((role) => ({ role })),

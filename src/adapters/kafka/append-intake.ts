@@ -20,8 +20,8 @@ export class AppendIntake {
   readonly #now: () => number;
   /** Called when a batch is opened or full. */
   readonly #changed: () => void;
-  /** The oldest first, from `#first` on; what is before that has been placed. */
-  #waiting: AppendCall[] = [];
+  /** The oldest first, from `#first` on; the places before are empty. */
+  #waiting: (AppendCall | undefined)[] = [];
   #first = 0;
   #waitingBytes = 0;
   #queuedBytes = 0;
@@ -70,6 +70,7 @@ export class AppendIntake {
 
   forgetOldest(): void {
     this.#waitingBytes -= this.oldest?.bytes ?? 0;
+    this.#waiting[this.#first] = undefined;
     this.#first += 1;
     if (this.#first < 1_000 || this.#first * 2 < this.#waiting.length) return;
     this.#waiting = this.#waiting.slice(this.#first);

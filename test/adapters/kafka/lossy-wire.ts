@@ -1,7 +1,7 @@
 import { createServer, connect, type Server, type Socket } from "node:net";
 import { HOST } from "../../servers/place.ts";
 
-/** A connection through the proxy. */
+/** A connection through the wire. */
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
@@ -10,7 +10,7 @@ interface Link {
 }
 
 /** Stands before a broker, and loses what it is told to lose. */
-export class LossyProxy implements AsyncDisposable {
+export class LossyWire implements AsyncDisposable {
   readonly #listening: Server;
   readonly #links = new Set<Link>();
   /** The port of the broker. */
@@ -24,12 +24,12 @@ export class LossyProxy implements AsyncDisposable {
     this.#listening = listening;
   }
 
-  static async listen(port: number): Promise<LossyProxy> {
+  static async listen(port: number): Promise<LossyWire> {
     const listening = createServer();
-    const proxy = new LossyProxy(listening);
-    listening.on("connection", (client) => proxy.#link(client));
+    const wire = new LossyWire(listening);
+    listening.on("connection", (client) => wire.#link(client));
     await new Promise<void>((resolve) => listening.listen(port, HOST, resolve));
-    return proxy;
+    return wire;
   }
 
   /** From now on nothing that clients send on the connections that are open is passed on. */
