@@ -84,13 +84,15 @@ export interface Log {
   /**
    * Takes part in reading as one of the processes of `group`, which share the lanes: yields the assignment, and again
    * whenever it changes, until the signal aborts. A lane is sooner or later assigned to exactly one of those that take
-   * part; for a while it may be to two, or to one that is thought dead, which is what epochs fence.
+   * part; for a while it may be to two, or to one that is thought dead, which is what epochs fence. A lane that was lost
+   * and came back is left out once in between: whoever had it meanwhile has raised its epoch.
    */
   assignments(group: string, signal: AbortSignal): AsyncIterable<Assignment>;
   /**
    * Records of the lane from `offset` on (or the first one behind it), in pieces as they are at hand, each not empty and
    * of about `limit.logPieceBytes` at most; waits for more at the end, until the signal aborts, which ends the loop
-   * without an error. Nothing is fetched far ahead of what is taken. Throws RecordsGone, LaneReplaced.
+   * without an error. Nothing is fetched far ahead of what is taken. Throws RecordsGone, LaneReplaced, and SINK_REFUSED
+   * when the lane ends before `offset`, where to wait would be to leave records out.
    */
   read(lane: LogLane, offset: bigint, signal: AbortSignal): AsyncIterable<readonly KeptRecord[]>;
   /**
@@ -102,6 +104,10 @@ export interface Log {
   classify(error: unknown): FailureKind;
   /** The client's own error as one with a code, without secrets. */
   explain(error: unknown): Error;
+  /**
+   * Ends what reads and takes part, leaves all groups, and resolves when every append has resolved or failed. From then on
+   * `append` throws INTERRUPTED. May be called again.
+   */
   close(): Promise<void>;
 }
 

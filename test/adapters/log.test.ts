@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { logConformance, type LogProcess } from "../../src/conformance/index.ts";
 import type { LogLane } from "../../src/ports/log.ts";
 import { Subject } from "../crash/processes.ts";
+import type { Assigned } from "./log/member.ts";
 import { Scene } from "./log/scene.ts";
 
 /** What trimming does, at a moment of the test's choice. */
@@ -26,7 +27,8 @@ function trim(folder: string, { name }: LogLane, offset: bigint): void {
 
 async function joined(folder: string, group: string): Promise<Subject> {
   const member = new Subject("test/adapters/log/member.ts", [folder, group]);
-  await member.event(({ event, lanes }) => event === "assigned" && Array.isArray(lanes) && lanes.length > 0);
+  const wanted: Assigned["event"] = "assigned";
+  await member.event(({ event, lanes }) => event === wanted && Array.isArray(lanes) && lanes.length > 0);
   return member;
 }
 

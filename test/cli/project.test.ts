@@ -137,19 +137,31 @@ describe("pipelines side by side", () => {
 export default pipeline("${name}").from("${from}", { header: false }).check(table("${name}", { id: integer() })).to("duckdb:side.duckdb");
 `;
 
-  it("run in one process; when one fails the others end after their batch, and the exit code is its own", async () => {
+  it("go on when a file of theirs does not fit: it is left as it is, and that is said", async () => {
     await place.write("well.ts", module("well", "well*.txt"));
-    await place.write("ill.ts", module("ill", "ill*.txt"));
     await place.write("well.txt", "1\n2\n");
-    const child = place.start(["run", "well.ts", "ill.ts", "--json"]);
+    const child = place.start(["run", "well.ts"]);
     const answer = ended(child);
-    await lineWith(child, '"event":"laneDone"');
-    await place.write("ill.txt", "1,2,3\n4,5,6\n");
-    const { code, stdout } = await answer;
-    expect(code).toBe(1);
+    await lineWith(child, "well.txt: read 2");
+    await place.write("well-not.txt", "1,2,3\n4,5,6\n");
+    await place.write("well-too.txt", "5\n");
+    await lineWith(child, "well-too.txt: read 1");
+    child.kill("SIGINT");
+    const { code, stderr } = await answer;
+    expect(code).toBe(130);
+    expect(stderr).toContain("well-not.txt is left as it is");
+  });
+
+  it("run in one process; when one fails the others end after their batch, and the exit code is its own", async () => {
+    await place.write(
+      "ill.ts",
+      module("ill", "ill*.txt").replace('table("ill", {', 'table("well", { name: integer(),'),
+    );
+    const { code, stdout } = await ended(place.start(["run", "well.ts", "ill.ts", "--json"]));
     const events = eventsOf(stdout);
-    expect(events).toContainEqual(expect.objectContaining({ event: "done", pipeline: "well", read: 2, loaded: 2 }));
-    expect(events).toContainEqual(expect.objectContaining({ event: "error", code: "COLUMNS_MISMATCH" }));
+    expect(events).toContainEqual(expect.objectContaining({ event: "error", code: "TABLE_MISMATCH" }));
+    expect(code).toBeGreaterThan(0);
+    expect(code).not.toBe(130);
   });
 
   it("end in order when the reader of their log leaves", async () => {

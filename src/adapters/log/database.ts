@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { MillraceError } from "../../core/error.ts";
 import { limit } from "../../core/limit.ts";
 
@@ -57,7 +57,7 @@ export function offsetOfPiece(id: bigint): bigint {
 /** Of a database page. Records are many pages long, and a commit writes few of them. */
 const pageBytes = 8_192;
 /** How long a lock is waited for with this thread standing still. */
-export const standstillMs = 10;
+const standstillMs = 10;
 
 type Opener = new (path: string, options: { timeout: number; readBigInts: boolean }) => DatabaseSync;
 
@@ -67,9 +67,10 @@ export async function loadSqlite(): Promise<Opener> {
 }
 
 /** Opens a file of the log, and creates it with the folders above it. Integers are bigints. Throws what SQLite throws. */
-export function openFile(sqlite: Opener, folder: string, kind: FileKind, shown: string): DatabaseSync {
+function openFile(sqlite: Opener, folder: string, kind: FileKind, shown: string): DatabaseSync {
   const path = join(folder, kind.name);
   createFile(path);
+  requireFile(path, kind, shown);
   const database = new sqlite(path, { timeout: standstillMs, readBigInts: true });
   try {
     // Before the first page is written.
@@ -79,6 +80,36 @@ export function openFile(sqlite: Opener, folder: string, kind: FileKind, shown: 
     return database;
   } catch (error) {
     database.close();
+    throw error;
+  }
+}
+
+/** SQLite takes a file that is shorter than its smallest page for a new one, and would write over it. */
+const pageBytesMin = 512;
+
+function requireFile(path: string, { name }: FileKind, shown: string): void {
+  const found = statSync(path);
+  if (found.isFile() && (found.size === 0 || found.size >= pageBytesMin)) return;
+  throw new MillraceError("FILE_FORMAT", `${shown}: what is called ${name} is no file of a log`, {
+    remedy: "Name another folder: it is created when it is missing.",
+  });
+}
+
+/** Opens files for `work`, and closes those that are open when it throws. */
+export function withFiles<Result>(
+  sqlite: Opener,
+  { folder, shown }: { readonly folder: string; readonly shown: string },
+  work: (open: (kind: FileKind) => DatabaseSync) => Result,
+): Result {
+  const opened: DatabaseSync[] = [];
+  try {
+    return work((kind) => {
+      const database = openFile(sqlite, folder, kind, shown);
+      opened.push(database);
+      return database;
+    });
+  } catch (error) {
+    for (const database of opened) database.close();
     throw error;
   }
 }
@@ -173,7 +204,6 @@ export function fileNumber(folder: string): string | undefined {
 }
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
-export type Values = readonly SQLInputValue[];
 
 export function bigintOf(row: Row | undefined, name: string): bigint {
   const value = row?.[name];

@@ -12,10 +12,10 @@ import {
   inTransaction,
   loadSqlite,
   offsetOfPiece,
-  openFile,
   pieceId,
   readersFile,
   recordsFile,
+  withFiles,
 } from "./database.ts";
 import { Meeting } from "./meeting.ts";
 import { recordsOf } from "./row-bytes.ts";
@@ -49,18 +49,14 @@ export class Folder {
   /** Creates what is missing: the files, the log, its lanes. `ring` is called when something may have been appended. */
   static async open(address: Address, clock: SteadyClock, ring: () => void): Promise<Folder> {
     const sqlite = await loadSqlite();
-    const open = (kind: typeof recordsFile): DatabaseSync => openFile(sqlite, address.folder, kind, address.shown);
-    const records = open(recordsFile);
-    try {
+    return withFiles(sqlite, address, (open) => {
+      const records = open(recordsFile);
       const incarnation = prepareLog(records, address, clock);
       const readers = open(readersFile);
       prepareReaders(readers, incarnation);
       const bell = new Bell(address.folder, ring);
       return new Folder(address, clock, { records, readers, bell, incarnation });
-    } catch (error) {
-      records.close();
-      throw error;
-    }
+    });
   }
 
   private constructor(address: Address, clock: SteadyClock, { records, readers, bell, incarnation }: Parts) {

@@ -15,7 +15,7 @@ import {
   RecordsGone,
 } from "../../ports/log.ts";
 import { type Address, readAddress } from "./address.ts";
-import { Appends } from "./appends.ts";
+import { Appends, valueBytesMaxOf } from "./appends.ts";
 import { Arrivals } from "./arrivals.ts";
 import { classifyError, closedLog, endsTooEarly, explainError, isBusy, notOpen } from "./errors.ts";
 import { Folder } from "./folder.ts";
@@ -40,10 +40,7 @@ const pauseMsMax = 50;
 
 class EmbeddedLog implements Log {
   readonly shown: string;
-  readonly facts: LogFacts = {
-    durability: "The records are on the disk: the file they were written to was synced before append resolves.",
-    valueBytesMax: limit.logValueBytes,
-  };
+  readonly facts: LogFacts;
   readonly #address: Address;
   readonly #context: Context;
   readonly #clock: SteadyClock;
@@ -58,10 +55,14 @@ class EmbeddedLog implements Log {
 
   constructor(address: Address, context: Context, clock: SteadyClock) {
     this.shown = address.shown;
+    this.facts = {
+      durability: "The records are on the disk: the file they were written to was synced before append resolves.",
+      valueBytesMax: valueBytesMaxOf(address.bytesMax),
+    };
     this.#address = address;
     this.#context = context;
     this.#clock = clock;
-    this.#appends = new Appends(address.shown, (pieces, lanes) => this.#commit(pieces, lanes));
+    this.#appends = new Appends(address, (pieces, lanes) => this.#commit(pieces, lanes));
     this.#arrivals = new Arrivals((work) => this.#use(work), context);
   }
 

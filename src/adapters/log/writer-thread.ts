@@ -34,7 +34,12 @@ export class WriterThread {
   constructor(settings: WriterSettings) {
     const data: ThreadData = { millraceLogWriter: settings };
     // This very module, compiled or not: see its end.
-    this.#worker = new Worker(fileURLToPath(import.meta.url), { workerData: data, name: "millrace log" });
+    this.#worker = new Worker(fileURLToPath(import.meta.url), {
+      workerData: data,
+      name: "millrace log",
+      // Of the flags of this process none else: with --eval the thread would do what the process does, thread and all.
+      execArgv: process.execArgv.filter((flag) => flag.startsWith("--disable-warning=")),
+    });
     this.#worker.on("message", (answer: Answer) => this.#answered(answer));
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#ended = promise;

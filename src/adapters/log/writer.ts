@@ -6,10 +6,10 @@ import {
   fileNumber,
   inTransaction,
   loadSqlite,
-  openFile,
   pieceId,
   readersFile,
   recordsFile,
+  withFiles,
 } from "./database.ts";
 import { isBusy, logFull, removedMeanwhile } from "./errors.ts";
 import { type Age, ageAt, type Moment } from "./steady-clock.ts";
@@ -31,6 +31,8 @@ export interface Piece {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
+/** What may pass before the age is noted again. Not counted when the machine stops meanwhile. */
+const noteAgeMs = 600_000;
 /** Room that is made beyond what is needed, so that not every append has to make some. */
 const spareBytes = 4 * 2 ** 20;
 
@@ -49,18 +51,9 @@ export class Writer {
 
   static async open(settings: WriterSettings): Promise<Writer> {
     const sqlite = await loadSqlite();
-    const open = (kind: typeof recordsFile): DatabaseSync => openFile(sqlite, settings.folder, kind, settings.shown);
-    const records = patiently(() => open(recordsFile));
-    try {
-      return new Writer(
-        settings,
-        records,
-        patiently(() => open(readersFile)),
-      );
-    } catch (error) {
-      records.close();
-      throw error;
-    }
+    return patiently(() =>
+      withFiles(sqlite, settings, (open) => new Writer(settings, open(recordsFile), open(readersFile))),
+    );
   }
 
   private constructor(settings: WriterSettings, records: DatabaseSync, readers: DatabaseSync) {
@@ -87,7 +80,7 @@ export class Writer {
   append(pieces: readonly Piece[], lanes: number, now: Moment): number {
     const found = this.#commit((count) => {
       if (count !== lanes) return count;
-      const ageMs = this.#age(now, false);
+      const ageMs = this.#age(now);
       this.#makeRoom(pieces);
       for (const piece of pieces) this.#insert(piece, ageMs);
       return lanes;
@@ -101,7 +94,7 @@ export class Writer {
   trim(now: Moment): boolean {
     const settled = patiently(() => settledByAll(this.#readers, this.#settings.incarnation));
     return this.#commit(() => {
-      const beforeAgeMs = this.#age(now, true) - BigInt(this.#settings.retentionMs);
+      const beforeAgeMs = this.#age(now) - BigInt(this.#settings.retentionMs);
       return this.#trimming.run({ beforeAgeMs, settled: settled.nextOf, enough: portion() });
     });
   }
@@ -134,12 +127,13 @@ export class Writer {
     this.#statements.setNext.run(next + BigInt(records), lane);
   }
 
-  /** The age of the log. Noted when it is asked for, and after each boot, as time counts from there. */
-  #age(now: Moment, note: boolean): bigint {
+  /** The age of the log. Noted now and then, and after each boot, as time counts from there. */
+  #age(now: Moment): bigint {
     const row = this.#statements.age.get();
     const noted: Age = { boot: String(row?.["boot"]), ms: Number(row?.["steady_ms"]), ageMs: Number(row?.["age_ms"]) };
     const ageMs = ageAt(noted, now);
-    if (note || noted.boot !== now.boot) this.#statements.setAge.run(now.boot, now.ms, ageMs);
+    const isDue = noted.boot !== now.boot || ageMs - noted.ageMs > noteAgeMs;
+    if (isDue) this.#statements.setAge.run(now.boot, now.ms, ageMs);
     return BigInt(Math.floor(ageMs));
   }
 

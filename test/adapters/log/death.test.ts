@@ -43,7 +43,7 @@ describe("a log whose processes are killed", () => {
       const lives = Array.from({ length: processes }, (__, index) => `life-${round}.${index}`);
       await Promise.all(lives.map((life) => killed({ folder: scene.folder, life, ...how }, promised)));
       const log = await scene.open();
-      await expectKept(log, promised);
+      await expectKept(log, promised, how.records);
       await scene.close();
     }
     // And it goes on: one more life, beside this process.
@@ -53,7 +53,7 @@ describe("a log whose processes are killed", () => {
     const { code, events, stderr } = await last.ended;
     expect([code, stderr]).toEqual([0, ""]);
     note(promised, life, events);
-    await expectKept(log, promised);
+    await expectKept(log, promised, how.records);
   });
 
   it("is read by another process meanwhile, each record once and in order", { timeout: 120_000 }, async () => {

@@ -7,8 +7,9 @@ import type { AppenderPlan } from "./appender.ts";
 import { Scene } from "./scene.ts";
 
 const appends = 25;
-const tracer = ["-f", "-y", "-e", "trace=pwrite64,write,writev,fsync,fdatasync"];
-const canTrace = spawnSync("strace", [...tracer, "-o", "/dev/null", "true"]).status === 0;
+const tracer = "strace";
+const itsFlags = ["-f", "-y", "-e", "trace=pwrite64,write,writev,fsync,fdatasync"];
+const canTrace = spawnSync(tracer, [...itsFlags, "-o", "/dev/null", "true"]).status === 0;
 const whyNot = canTrace ? "" : " (not run: there is no strace here, or it may not trace)";
 
 interface Word {
@@ -54,7 +55,7 @@ describe(`what append has done when it resolves${whyNot}`, () => {
     mkdirSync(dirname(output), { recursive: true });
     const script = join(import.meta.dirname, "appender.ts");
     const command = [process.execPath, "--disable-warning=ExperimentalWarning", script, JSON.stringify(plan)];
-    const { status, stderr } = spawnSync("strace", [...tracer, "-o", output, ...command], { encoding: "utf8" });
+    const { status, stderr } = spawnSync(tracer, [...itsFlags, "-o", output, ...command], { encoding: "utf8" });
     expect([status, stderr]).toEqual([0, ""]);
     const words = wordsOf(readFileSync(output, "utf8"));
     expect(words.length).toBe(appends);

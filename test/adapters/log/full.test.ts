@@ -7,20 +7,24 @@ import { describe, expect, it } from "vitest";
 import type { Log } from "../../../src/ports/log.ts";
 import { readAll, record, Scene, textOf } from "./scene.ts";
 
+function tell(program: string, args: readonly string[]): void {
+  execFileSync(program, args, { stdio: "ignore" });
+}
+
 /** A disk of a few megabytes, in memory. */
 class SmallDisk implements Disposable {
   readonly path = mkdtempSync(join(tmpdir(), "millrace-disk-"));
 
   constructor(megabytes: number) {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", this.path], { stdio: "ignore" });
+    tell("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", this.path]);
   }
 
   grow(megabytes: number): void {
-    execFileSync("mount", ["-o", `remount,size=${megabytes}m`, this.path], { stdio: "ignore" });
+    tell("mount", ["-o", `remount,size=${megabytes}m`, this.path]);
   }
 
   [Symbol.dispose](): void {
-    execFileSync("umount", [this.path], { stdio: "ignore" });
+    tell("umount", [this.path]);
     rmSync(this.path, { recursive: true });
   }
 }

@@ -11,8 +11,6 @@ import type { KeptRecord, Log, LogLane, LogRecord } from "../../../src/ports/log
 
 /** The logs of a test in a folder of their own, closed and removed with it. */
 export class Scene implements AsyncDisposable {
-  /** Nothing is there yet. */
-  readonly folder: string;
   readonly notices: string[] = [];
   /** Milliseconds by which the wall clock is wrong. */
   wrongMs = 0;
@@ -21,12 +19,19 @@ export class Scene implements AsyncDisposable {
   pauses = 0;
   /** Called by a test: what the log does now and then, it does now. */
   tend = (): void => {};
-  readonly #outer: string;
+  readonly #within: string;
+  #outer: string | undefined;
   readonly #logs: Log[] = [];
 
   constructor(within = tmpdir()) {
-    this.#outer = mkdtempSync(join(within, "millrace-log-"));
-    this.folder = join(this.#outer, "deep", "log");
+    this.#within = within;
+  }
+
+  /** Nothing is there yet. */
+  get folder(): string {
+    // Not made for those that use another one and are killed.
+    this.#outer ??= mkdtempSync(join(this.#within, "millrace-log-"));
+    return join(this.#outer, "deep", "log");
   }
 
   get context(): Omit<AdapterContext, "engine"> {
@@ -83,7 +88,7 @@ export class Scene implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-    rmSync(this.#outer, { recursive: true, force: true });
+    if (this.#outer !== undefined) rmSync(this.#outer, { recursive: true, force: true });
   }
 }
 

@@ -12,10 +12,10 @@ import { readAll, record, Scene } from "./scene.ts";
 async function left(folder: string): Promise<Promised> {
   const promised: Promised = new Map();
   // The last process to close a log folds the one into the other: so there is one that does not.
-  for (const [life, fillingBytes] of [["filed", 150_000] as const, ["ahead", 2_000] as const]) {
+  for (const [life, fillingBytes, appends] of [["filed", 150_000, 90] as const, ["ahead", 2_000, 40] as const]) {
     const plan: AppenderPlan = { folder, life, callers: 4, records: 4, fillingBytes };
     const subject = new Subject("test/adapters/log/appender.ts", [JSON.stringify(plan)]);
-    await subject.event(({ event }) => event === "acked", 40);
+    await subject.event(({ event }) => event === "acked", appends);
     subject.kill("SIGKILL");
     note(promised, life, (await subject.ended).events);
   }
