@@ -6,7 +6,7 @@ import {
   MillraceError,
   Problem,
 } from "../../src/index.ts";
-import { type FleetEvent, Lines, type ReceivedEvents, receivedEvents } from "./received-events.ts";
+import { type FleetEvent, Lines, type PlacedEvent, type ReceivedEvents, receivedEvents } from "./received-events.ts";
 
 /** Largest body, and most events in it. */
 const eventsBytesMax = 4 * 2 ** 20;
@@ -51,20 +51,21 @@ export function addEvents(app: FastifyInstance, stream: Log, now: () => number):
   // Vehicles send all the time: what bounds them is the stream.
   app.post("/events", { schema, bodyLimit: eventsBytesMax, config: { rateLimit: false } }, async (request) => {
     const { events, errors, single } = withinSize(receivedEvents(request), stream.facts.valueBytesMax);
-    if (events.length > 0) await append(events.map((event) => recordOf(event, now())));
-    return single ? events[0] : { accepted: events.length, rejected: errors.length, errors };
+    if (events.length > 0) await append(events.map(({ event }) => recordOf(event, now())));
+    return single ? events[0]?.event : { accepted: events.length, rejected: errors.length, errors };
   });
   addWelcome(app, stream);
 }
 
 /** An event that the stream cannot hold is refused alone. */
 function withinSize({ events, errors, single }: ReceivedEvents, bytesMax: number): ReceivedEvents {
-  const isTooLarge = (event: FleetEvent): boolean => Buffer.byteLength(JSON.stringify(event)) > bytesMax;
-  const large = events.filter(isTooLarge);
-  if (large.length === 0) return { events, errors, single };
-  if (single) throw new Problem(413, { error: "The event is larger than the stream takes", code: "REQUEST_TOO_LARGE" });
-  const more = large.map((event) => ({ index: events.indexOf(event), error: "is larger than the stream takes" }));
-  return { events: events.filter((event) => !large.includes(event)), errors: [...errors, ...more], single };
+  const isTooLarge = ({ event }: PlacedEvent): boolean => Buffer.byteLength(JSON.stringify(event)) > bytesMax;
+  const [large, kept] = [events.filter(isTooLarge), events.filter((one) => !isTooLarge(one))];
+  if (single && large.length > 0) {
+    throw new Problem(413, { error: "The event is larger than the stream takes", code: "REQUEST_TOO_LARGE" });
+  }
+  const more = large.map(({ index }) => ({ index, error: "is larger than the stream takes" }));
+  return { events: kept, errors: [...errors, ...more], single };
 }
 
 function recordOf(event: FleetEvent, timeMs: number): LogRecord {

@@ -4,8 +4,14 @@ import { numbers } from "./tables.ts";
 /** An event as it goes into the stream: one JSON object. What its fields are is for the table's contract to say. */
 export type FleetEvent = Readonly<Record<string, unknown>>;
 
+/** An event, and its place in the batch. */
+export interface PlacedEvent {
+  readonly index: number;
+  readonly event: FleetEvent;
+}
+
 export interface ReceivedEvents {
-  readonly events: readonly FleetEvent[];
+  readonly events: readonly PlacedEvent[];
   /** Elements of a batch that are no objects, by their place in it. */
   readonly errors: readonly { readonly index: number; readonly error: string }[];
   /** Whether the body was one event and not a batch of them. */
@@ -20,7 +26,7 @@ export function receivedEvents({ body, query }: FastifyRequest): ReceivedEvents 
   if (body instanceof Lines) return batchOf(body.values);
   const event = eventOf(body) ?? eventOf(query);
   if (event === undefined) throw new Problem(400, { error: nothing });
-  return { events: [event], errors: [], single: true };
+  return { events: [{ index: 0, event }], errors: [], single: true };
 }
 
 /** The lines of an NDJSON body, each as JSON or as what is wrong with it. */
@@ -40,12 +46,12 @@ export class Lines {
 
 function batchOf(values: readonly unknown[]): ReceivedEvents {
   if (values.length === 0) throw new Problem(400, { error: nothing });
-  const events: FleetEvent[] = [];
+  const events: PlacedEvent[] = [];
   const errors: { index: number; error: string }[] = [];
   for (const [index, value] of values.entries()) {
     const event = eventOf(value);
     if (event === undefined) errors.push({ index, error: "is not a JSON object with fields" });
-    else events.push(event);
+    else events.push({ index, event });
   }
   return { events, errors, single: false };
 }

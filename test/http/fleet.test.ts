@@ -126,3 +126,34 @@ describe("the fleet", () => {
     expect(figures.at(-1)).toMatchObject({ lag: expect.anything(), delayMs: { p50: expect.any(Number) } });
   });
 });
+
+describe("an event that is larger than the stream takes", () => {
+  let scene: ServedScene;
+  const large = { ...event(vin(1), 1), model: "x".repeat(300_000) };
+
+  beforeAll(async () => {
+    scene = await ServedScene.open(fleet, "fleet.stream=log:{data}/stream/small?max=1MB");
+  }, 60_000);
+
+  afterAll(() => scene[Symbol.asyncDispose]());
+
+  it("is refused alone, by its place in the batch as it was sent", async () => {
+    const batch = [7, event(vin(1), 2), large, event(vin(1), 3), large];
+    const answer = await post(scene, JSON.stringify(batch), "application/json");
+    expect([answer.status, await answer.json()]).toEqual([
+      200,
+      {
+        ...{ accepted: 2, rejected: 3 },
+        errors: [
+          { index: 0, error: "is not a JSON object with fields" },
+          { index: 2, error: "is larger than the stream takes" },
+          { index: 4, error: "is larger than the stream takes" },
+        ],
+      },
+    ]);
+  });
+
+  it("is refused when it is sent by itself", async () => {
+    expect((await post(scene, JSON.stringify(large), "application/json")).status).toBe(413);
+  });
+});
