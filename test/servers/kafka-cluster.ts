@@ -1,8 +1,7 @@
-import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { askKafkaBrokers } from "./kafka-wire.ts";
-import { availableKafka, type KafkaServer, startKafka } from "./kafka.ts";
+import { availableKafka, clusterId, type KafkaServer, startKafka } from "./kafka.ts";
 import { freePort, HOST, inFolder } from "./place.ts";
 import { needProgram, ServiceMissing, servicesFolder } from "./program.ts";
 import { type RestartableServer, serve } from "./server.ts";
@@ -117,8 +116,7 @@ export async function startGuardedKafka(users: readonly KafkaUser[]): Promise<Gu
         `${mechanism}=[name=${name},password=${password}]`,
       ]),
     );
-    const cluster = randomBytes(16).toString("base64url");
-    const format = ["format", "--cluster-id", cluster, "--config", file, ...scram];
+    const format = ["format", "--cluster-id", clusterId(), "--config", file, ...scram];
     await runTool({ command: java, args: program("kafka.tools.StorageTool", ...format), folder });
     const server = await serve({
       service: SERVICE,

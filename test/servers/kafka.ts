@@ -101,6 +101,11 @@ function javaArgs(node: Node, main: string, ...args: string[]): string[] {
   return [...JVM, temporary, logging, "-cp", join(jarFolder(), "*"), main, ...args];
 }
 
+/** An id as Kafka writes it. One in 64 would begin with a dash, and be taken for an option. */
+export function clusterId(): string {
+  return `M${randomBytes(16).toString("base64url").slice(1)}`;
+}
+
 async function prepare(java: string, node: Node, nodes: Node[], cluster: string, options: KafkaOptions): Promise<void> {
   const file = join(node.folder, "server.properties");
   writeFileSync(file, configuration(node, nodes, options));
@@ -166,7 +171,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   if (!availableKafka()) throw new ServiceMissing(SERVICE, jarFolder());
   const java = needProgram(SERVICE, "java");
   return inFolders(options.brokers ?? 1, async (folders) => {
-    const cluster = randomBytes(16).toString("base64url");
+    const cluster = clusterId();
     const nodes: Node[] = [];
     for (const [index, folder] of folders.entries()) {
       nodes.push({ id: index + 1, folder, port: await freePort(), controllerPort: await freePort() });
