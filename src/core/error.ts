@@ -91,12 +91,15 @@ export class MillraceError extends Error {
   }
 }
 
+/** What to do about a failure that nobody foresaw. */
+export const reportRemedy = "This should not happen. Please report it with the command and the text above.";
+
 /** A MillraceError as it is; anything else becomes INTERNAL with its cause kept. */
 export function toMillraceError(error: unknown): MillraceError {
   if (error instanceof MillraceError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new MillraceError("INTERNAL", message, {
-    remedy: "This should not happen. Please report it with the command and the text above.",
+    remedy: reportRemedy,
     cause: error,
   });
 }

@@ -1,5 +1,5 @@
-/** A value of a row, as the engine and the sinks give it. */
-type RowValue =
+/** A value of a row as the engine and the sinks give it to TypeScript: see `Row` in core/table for the types. */
+export type RowValue =
   | null
   | boolean
   | number

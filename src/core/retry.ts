@@ -1,3 +1,4 @@
+import type { ErrorCode } from "./error.ts";
 import { limit } from "./limit.ts";
 
 /** What a failure of a sink or source asks for. */
@@ -16,4 +17,11 @@ export type FailureKind =
 export function retryPauseMs(attempt: number, random: number): number {
   const full = Math.min(limit.retryMaxMs, limit.retryFirstMs * 2 ** Math.min(attempt - 1, 30));
   return Math.round(full / 2 + (full / 2) * random);
+}
+
+const passing: ReadonlySet<ErrorCode> = new Set(["SINK_BUSY", "SINK_FULL", "SINK_UNREACHABLE"]);
+
+/** Whether what the code says passes, by itself or once somebody has seen to it. */
+export function passes(code: ErrorCode): boolean {
+  return passing.has(code);
 }

@@ -1,13 +1,6 @@
-/** A value of a row as the engine gives it to TypeScript: see `Row` in core/table for the types. */
-export type EngineValue =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | Uint8Array
-  | readonly EngineValue[]
-  | { readonly [name: string]: EngineValue };
+import type { RowValue } from "../core/json-value.ts";
+
+export type EngineValue = RowValue;
 export type EngineRow = Readonly<Record<string, EngineValue>>;
 
 /** What may be bound to a statement's `$1`, `$2`, … */

@@ -103,7 +103,7 @@ describeWith("postgres", "killed in the middle, in PostgreSQL", () => {
 describe("a table of any size", () => {
   it("is backed up and restored in memory that it would not fit into", { timeout: 120_000 }, async () => {
     await using scene = await BackupScene.open();
-    const [rows, rowBytes, heapMiB] = [20_000, 4096, 36];
+    const [rows, rowBytes, heapMiB] = [30_000, 4096, 52];
     // More than the heap may take, and with what sorting or copying it would add, than the engine may.
     expect(rows * rowBytes).toBeGreaterThan(2 * heapMiB * 2 ** 20);
     const connection = await scene.engine.engine.connect();

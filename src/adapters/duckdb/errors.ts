@@ -1,5 +1,5 @@
 import { type ErrorCode, MillraceError } from "../../core/error.ts";
-import type { FailureKind } from "../../core/retry.ts";
+import { type FailureKind, passes } from "../../core/retry.ts";
 
 /** What an error of the engine is about. DuckDB gives no code through its driver: the text begins with its class. */
 export type Trouble =
@@ -41,10 +41,8 @@ export function troubleOf(error: unknown): Trouble {
   return patterns.find(([pattern]) => pattern.test(error.message))?.[1] ?? "other";
 }
 
-const waitCodes: ReadonlySet<ErrorCode> = new Set(["SINK_BUSY", "SINK_FULL", "SINK_UNREACHABLE"]);
-
 export function classify(error: unknown): FailureKind {
-  if (error instanceof MillraceError) return waitCodes.has(error.code) ? "wait" : "stop";
+  if (error instanceof MillraceError) return passes(error.code) ? "wait" : "stop";
   switch (troubleOf(error)) {
     case "row":
       return "row";

@@ -7,7 +7,7 @@ import type { EngineConnection, EngineParameter, EngineRow } from "../../ports/e
 import type { PreparedTarget, SinkRecords, Target } from "../../ports/sink.ts";
 import type { Attachment } from "./attachment.ts";
 import { claimLane, readCheckpoint, writeDefinition } from "./checkpoints.ts";
-import { explain, troubleOf } from "./errors.ts";
+import { explain, type Trouble, troubleOf } from "./errors.ts";
 import { hasLedgerEntry } from "./ledger-records.ts";
 import { type Location, Names } from "./location.ts";
 import { drawNumbers } from "./numbers.ts";
@@ -219,8 +219,7 @@ export class LocalSink implements Way {
         return await (attempt === 1 ? attachment.connected(change) : this.#inTurn(attachment, change));
       } catch (error) {
         const trouble = troubleOf(error);
-        const again = trouble === "conflict" || trouble === "broken" || (trouble === "row" && attempt === 1);
-        if (!again || attempt >= changeAttemptsMax) throw error;
+        if (attempt >= (changeAttemptsMax[trouble] ?? 1)) throw error;
       }
       if (attempt > 1) await this.#context.pause(retryPauseMs(attempt, Math.random()) / 10);
     }
@@ -259,5 +258,8 @@ export class LocalSink implements Way {
   }
 }
 
-/** Claims of one lane by others may come between, each a moment long. */
-const changeAttemptsMax = 50;
+/**
+ * Changes of one row by others may come between, each a moment long. "row" is a key that another transaction took since
+ * this one began: `on conflict` does not see it.
+ */
+const changeAttemptsMax: Partial<Record<Trouble, number>> = { conflict: 50, broken: 50, row: 10 };

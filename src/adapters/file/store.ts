@@ -3,11 +3,12 @@ import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import { MillraceError } from "../../core/error.ts";
 import type { Json } from "../../core/json.ts";
 import { limit } from "../../core/limit.ts";
+import { isSqliteBusy } from "../../core/system-failure.ts";
 import type { Place } from "../../core/place.ts";
 import { storeKey, storeText } from "../../core/store-text.ts";
 import type { AdapterContext } from "../../ports/adapter.ts";
 import type { Store, StoreEntry, StoreFactory } from "../../ports/store.ts";
-import { explainStore, isBusy } from "./store-error.ts";
+import { explainStore } from "./store-error.ts";
 import { createFile, isOpenToAll, prepareFile, requireFile } from "./store-file.ts";
 
 /** How long a lock is waited for with this process standing still; beyond it the event loop goes on meanwhile. */
@@ -138,7 +139,7 @@ class FileStore implements Store {
       try {
         return work();
       } catch (error) {
-        if (!isBusy(error) || this.#context.now() - start > limit.lockMs) throw explainStore(error, this.shown);
+        if (!isSqliteBusy(error) || this.#context.now() - start > limit.lockMs) throw explainStore(error, this.shown);
         await this.#context.pause(Math.min(pauseMsMax, attempt));
       }
     }

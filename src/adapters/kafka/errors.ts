@@ -6,8 +6,8 @@ import {
   ProtocolError,
   TimeoutError,
 } from "@platformatic/kafka";
-import { type ErrorCode, MillraceError } from "../../core/error.ts";
-import type { FailureKind } from "../../core/retry.ts";
+import { type ErrorCode, MillraceError, reportRemedy } from "../../core/error.ts";
+import { type FailureKind, passes } from "../../core/retry.ts";
 import { LaneReplaced, RecordsGone } from "../../ports/log.ts";
 import type { Address } from "./address.ts";
 
@@ -193,13 +193,11 @@ function isNetwork(error: unknown): boolean {
   return typeof code === "string" && /^(ECONN|EHOST|ENET|EAI_|ETIMEDOUT|EPIPE|ERR_STREAM|ERR_SOCKET)/.test(code);
 }
 
-const waitingCodes: ReadonlySet<ErrorCode> = new Set(["SINK_UNREACHABLE", "SINK_BUSY", "SINK_FULL"]);
-
 export function classifyError(error: unknown): FailureKind {
   if (error instanceof RecordsGone || error instanceof LaneReplaced) return "stop";
   if (error instanceof MillraceError) {
     const behind = error.cause === undefined ? undefined : explanationOf(error.cause);
-    return behind?.kind ?? (waitingCodes.has(error.code) ? "wait" : "stop");
+    return behind?.kind ?? (passes(error.code) ? "wait" : "stop");
   }
   return explanationOf(error)?.kind ?? "stop";
 }
@@ -212,7 +210,7 @@ export function explainError(error: unknown, address: Pick<Address, "shown" | "s
   const message = `${address.shown}${doing === undefined ? "" : `, ${doing}`}: ${text}`;
   const { code, remedy } = explanationOf(error) ?? {
     code: "INTERNAL",
-    remedy: "This should not happen. Please report it with the command and the text above.",
+    remedy: reportRemedy,
   };
   return new MillraceError(code, message, { remedy, cause: error });
 }

@@ -1,86 +1,43 @@
-import { type ErrorCode, MillraceError } from "../../core/error.ts";
-import type { FailureKind } from "../../core/retry.ts";
+import { MillraceError, reportRemedy } from "../../core/error.ts";
+import { type FailureKind, passes } from "../../core/retry.ts";
+import {
+  bySqliteCode,
+  bySystemCode,
+  diskExplanations,
+  type Explanation,
+  sqliteCodeOf,
+} from "../../core/system-failure.ts";
 import { LaneReplaced, RecordsGone } from "../../ports/log.ts";
 import { RowDamaged } from "./row-bytes.ts";
 
-interface Explanation {
-  readonly code: ErrorCode;
-  readonly remedy: string;
-}
-
-const full: Explanation = { code: "SINK_FULL", remedy: "Make room on the disk; the work goes on by itself." };
-const readOnly: Explanation = { code: "SINK_READ_ONLY", remedy: "Make the folder writable, or choose another." };
-const denied: Explanation = { code: "SINK_DENIED", remedy: "Give this user the right to write in the folder." };
 const busy: Explanation = {
   code: "SINK_BUSY",
   remedy: "Another process holds the log for too long: end it, or try again.",
 };
-const failing: Explanation = {
-  code: "SINK_UNREACHABLE",
-  remedy: "The disk reports an error. Look at the system's log.",
-};
 const gone: Explanation = { code: "SINK_UNREACHABLE", remedy: "The folder of the log is gone. Put it back." };
-const noFolder: Explanation = {
-  code: "SINK_REFUSED",
-  remedy: "A file stands where a folder is needed. Choose another folder.",
-};
 const damaged: Explanation = {
   code: "FILE_FORMAT",
   remedy: "Restore the folder from a backup, or move it away: then the log is made anew.",
 };
 
-const bySystemCode: Readonly<Record<string, Explanation>> = {
-  ENOSPC: full,
-  EDQUOT: full,
-  EROFS: readOnly,
-  EACCES: denied,
-  EPERM: denied,
-  EBUSY: busy,
-  ENOENT: gone,
-  ENOTDIR: noFolder,
-  EEXIST: noFolder,
-  EISDIR: noFolder,
-  EIO: failing,
-  EMFILE: { code: "SINK_BUSY", remedy: "Too many files are open; it is tried again." },
+const folder = { busy, gone, damaged };
+const systemCodes: Readonly<Record<string, Explanation>> = {
+  ...bySystemCode(folder),
+  EISDIR: diskExplanations.noFolder,
 };
-
-/** Primary result codes of SQLite: https://sqlite.org/rescode.html */
-const bySqliteCode: Readonly<Record<number, Explanation>> = {
-  3: denied,
-  5: busy,
-  6: busy,
-  8: readOnly,
-  10: failing,
-  11: damaged,
-  13: full,
-  14: denied,
-  26: damaged,
-};
+const sqliteCodes = bySqliteCode(folder);
 
 /** SQLITE_IOERR_SHMSIZE: what processes have in common beside the file has no room. */
 const noRoomBeside = 4_874;
 
-/** Result code of an error of SQLite, extended. */
-function sqliteCode(error: unknown): number | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const { code, errcode } = error as { readonly code?: unknown; readonly errcode?: unknown };
-  return code === "ERR_SQLITE_ERROR" && typeof errcode === "number" ? errcode : undefined;
-}
-
-/** Another process has the file or, within this one, another connection: it passes. */
-export function isBusy(error: unknown): boolean {
-  const code = (sqliteCode(error) ?? 0) & 0xff;
-  return code === 5 || code === 6;
-}
-
 function explanationOf(error: unknown): Explanation | undefined {
   if (error instanceof RowDamaged) return damaged;
-  const code = sqliteCode(error);
-  if (code === noRoomBeside) return full;
+  const code = sqliteCodeOf(error);
+  if (code === noRoomBeside) return diskExplanations.full;
   // The low byte of an extended code is the primary one.
-  if (code !== undefined) return bySqliteCode[code & 0xff];
+  if (code !== undefined) return sqliteCodes[code & 0xff];
   const system = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  return system === undefined ? undefined : bySystemCode[system];
+  return system === undefined ? undefined : systemCodes[system];
 }
 
 /** The error as one with a code that names the place; those of the port and MillraceErrors stay what they are. */
@@ -89,16 +46,14 @@ export function explainError(error: unknown, shown: string): Error {
   const text = error instanceof Error ? error.message : String(error);
   const { code, remedy } = explanationOf(error) ?? {
     code: "INTERNAL",
-    remedy: "This should not happen. Please report it with the command and the text above.",
+    remedy: reportRemedy,
   };
   return new MillraceError(code, `${shown}: ${text}`, { remedy, cause: error });
 }
 
-const later: ReadonlySet<ErrorCode> = new Set(["SINK_BUSY", "SINK_FULL", "SINK_UNREACHABLE"]);
-
 export function classifyError(error: unknown): FailureKind {
   const code = error instanceof MillraceError ? error.code : explanationOf(error)?.code;
-  return code !== undefined && later.has(code) ? "wait" : "stop";
+  return code !== undefined && passes(code) ? "wait" : "stop";
 }
 
 /** Errors that the adapter itself gives. */

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { limit } from "../../core/limit.ts";
+import { isSqliteBusy } from "../../core/system-failure.ts";
 import type { Place } from "../../core/place.ts";
 import type { FailureKind } from "../../core/retry.ts";
 import type { AdapterContext } from "../../ports/adapter.ts";
@@ -17,7 +18,7 @@ import {
 import { type Address, readAddress } from "./address.ts";
 import { Appends, valueBytesMaxOf } from "./appends.ts";
 import { Arrivals } from "./arrivals.ts";
-import { classifyError, closedLog, endsTooEarly, explainError, isBusy, notOpen } from "./errors.ts";
+import { classifyError, closedLog, endsTooEarly, explainError, notOpen } from "./errors.ts";
 import { Folder } from "./folder.ts";
 import { Membership } from "./membership.ts";
 import { type SteadyClock, steadyClock } from "./steady-clock.ts";
@@ -182,7 +183,7 @@ class EmbeddedLog implements Log {
       try {
         return work(await this.#current());
       } catch (error) {
-        if (!isBusy(error) || this.#clock().ms - start > limit.lockMs) throw explainError(error, this.shown);
+        if (!isSqliteBusy(error) || this.#clock().ms - start > limit.lockMs) throw explainError(error, this.shown);
         await this.#context.pause(Math.min(pauseMsMax, attempt));
       }
     }

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { limit } from "../../core/limit.ts";
+import { isSqliteBusy } from "../../core/system-failure.ts";
 import { BellRope } from "./bell.ts";
 import {
   bigintOf,
@@ -11,7 +12,7 @@ import {
   recordsFile,
   withFiles,
 } from "./database.ts";
-import { isBusy, logFull, removedMeanwhile } from "./errors.ts";
+import { logFull, removedMeanwhile } from "./errors.ts";
 import { type Age, ageAt, type Moment } from "./steady-clock.ts";
 import { portion, type SettledByAll, settledByAll, Trimming } from "./trimming.ts";
 
@@ -167,7 +168,7 @@ function patiently<Result>(work: () => Result): Result {
     try {
       return work();
     } catch (error) {
-      if (!isBusy(error) || performance.now() - start > limit.lockMs) throw error;
+      if (!isSqliteBusy(error) || performance.now() - start > limit.lockMs) throw error;
       Atomics.wait(sleeper, 0, 0, lookMs);
     }
   }

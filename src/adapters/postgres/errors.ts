@@ -1,5 +1,5 @@
 import { DatabaseError } from "pg";
-import { type ErrorCode, type ErrorPlace, MillraceError } from "../../core/error.ts";
+import { type ErrorCode, type ErrorPlace, MillraceError, reportRemedy } from "../../core/error.ts";
 import type { FailureKind } from "../../core/retry.ts";
 import { RepeatedMessages } from "../../ports/sink.ts";
 
@@ -149,7 +149,7 @@ function textOf(error: Error): string {
 function internal(error: unknown, during: string): MillraceError {
   const text = error instanceof Error ? error.message : String(error);
   return new MillraceError("INTERNAL", `${during}: ${text}`, {
-    remedy: "This should not happen. Please report it with the command and the text above.",
+    remedy: reportRemedy,
     cause: error,
   });
 }
