@@ -73,6 +73,8 @@ export const limit = {
   logBatchRows: 20_000,
   logBatchBytes: 2 * MiB,
   lingerMs: 200,
+  /** Values of a batch that are appended to a log at once. */
+  logAppendBytes: 4 * MiB,
   /** Largest value of a log. */
   logValueBytes: 16 * MiB,
   /** Small keyed data: see ports/store. */

@@ -1,11 +1,13 @@
 import type { Position } from "../core/checkpoint.ts";
 import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
-import { messageBatch } from "../formats/json/messages.ts";
+import { type MessageBatch, messageBatch } from "../formats/json/messages.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
 import { type KeptRecord, LaneReplaced, type Log, type LogLane, RecordsGone } from "../ports/log.ts";
 import type { KnownLanes, Lane, LaneReader, RawBatch, Source } from "../ports/source.ts";
 import { type BatchBounds, LogBatches } from "./log-batches.ts";
+import { parseMessageId } from "./message-id.ts";
+import { originsField, packOrigins } from "./origins.ts";
 
 export interface LogSourceOptions {
   readonly log: Log;
@@ -16,6 +18,8 @@ export interface LogSourceOptions {
   readonly ignoreExtra: boolean;
   /** What to do about records that are not kept any more: fail, or go on behind them and say so. */
   readonly whenGone: "fail" | "skip";
+  /** Whether the ledger is to keep which record of the stage before each record is. */
+  readonly lineage?: boolean;
   readonly context: Pick<AdapterContext, "pause" | "notice">;
 }
 
@@ -155,8 +159,21 @@ class LogLaneReader implements LaneReader {
     const { ignoreExtra, bounds } = this.#options;
     const { recordBytes, rejectBytes } = limit;
     const read = { batchBytes: bounds.bytes, batchRecords: limit.batchRecords, recordBytes, rejectBytes };
-    const batch = messageBatch(records, { start, end: this.#position, ignoreExtra, bounds: read });
+    const batch = this.#batchOf(records, { start, end: this.#position, ignoreExtra, bounds: read });
     return { ...batch, timesMs: Float64Array.from(records, ({ timeMs }) => timeMs) };
+  }
+
+  /** Records that a stage sent carry its ids, by which repeats are known; what others appended comes as it is. */
+  #batchOf(records: readonly KeptRecord[], so: MessageBatch): RawBatch {
+    const messageIds = records.map(({ id }) => (parseMessageId(id) === undefined ? undefined : id));
+    if (messageIds.every((id) => id === undefined)) return messageBatch(records, so);
+    const origins = this.#options.lineage === true ? packOrigins(messageIds) : undefined;
+    const start = origins === undefined ? so.start : { ...so.start, [originsField]: origins };
+    const without = (repeats: ReadonlySet<number>): RawBatch => ({
+      ...messageBatch(records, { ...so, start, repeats }),
+      ...{ messageIds, without },
+    });
+    return without(twinsIn(messageIds));
   }
 
   settle(position: Position): Promise<void> {
@@ -200,6 +217,18 @@ class LogLaneReader implements LaneReader {
     this.#batches = this.#batchesFrom(start);
     return this.#nextRecords();
   }
+}
+
+/** Records whose id a record before them has. */
+function twinsIn(ids: readonly (string | undefined)[]): Set<number> {
+  const seen = new Set<string>();
+  const twins = new Set<number>();
+  for (const [record, id] of ids.entries()) {
+    if (id === undefined) continue;
+    if (seen.has(id)) twins.add(record);
+    seen.add(id);
+  }
+  return twins;
 }
 
 async function* until(

@@ -31,7 +31,12 @@ export function sourceOfPipelineFiles(
 }
 
 /** The source of a pipeline that reads a log: the processes that run the pipeline share its lanes. */
-export function sourceOfLog(log: Log, { name, source }: Pipeline, batchBytes: number, context: AdapterContext): Source {
+export function sourceOfLog(
+  log: Log,
+  { name, source, sink }: Pipeline,
+  batchBytes: number,
+  context: AdapterContext,
+): Source {
   const {
     batchRows: rows = limit.logBatchRows,
     lingerMs = limit.lingerMs,
@@ -40,5 +45,6 @@ export function sourceOfLog(log: Log, { name, source }: Pipeline, batchBytes: nu
   } = source;
   // All lanes of a log are read at the same time, each with a batch under way and one being prepared.
   const bytes = Math.min(batchBytes, limit.logBatchBytes);
-  return logSource({ log, group: name, bounds: { rows, bytes, lingerMs }, ignoreExtra, whenGone, context });
+  const lineage = sink.lineage === true;
+  return logSource({ log, group: name, bounds: { rows, bytes, lingerMs }, ignoreExtra, whenGone, lineage, context });
 }

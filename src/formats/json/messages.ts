@@ -17,6 +17,8 @@ export interface MessageBatch {
   readonly end: Position;
   readonly ignoreExtra: boolean;
   readonly bounds: ReadBounds;
+  /** Records that repeat others, and are left out. */
+  readonly repeats?: ReadonlySet<number>;
 }
 
 const newline = Buffer.from("\n");
@@ -25,10 +27,25 @@ const newline = Buffer.from("\n");
  * Messages as a batch: record `n` is `messages[n]`. One that is no JSON object in UTF-8, is empty or too large is
  * malformed, alone. Offsets stand in rejects as numbers; those of every log known lie below 2^53.
  */
-export function messageBatch(
-  messages: readonly Message[],
-  { start, end, ignoreExtra, bounds }: MessageBatch,
-): RawBatch {
+export function messageBatch(messages: readonly Message[], so: MessageBatch): RawBatch {
+  const { repeats } = so;
+  if (repeats === undefined || repeats.size === 0) return wholeBatch(messages, so);
+  const numbers = [...messages.keys()].filter((number) => !repeats.has(number));
+  const numberOf = (record: number): number => numbers[record] as number;
+  const batch = wholeBatch(
+    numbers.map((number) => messages[number] as Message),
+    so,
+  );
+  return {
+    ...batch,
+    read: messages.length,
+    malformed: batch.malformed.map((reject) => ({ ...reject, record: numberOf(reject.record) })),
+    recordOf: (index) => numberOf(batch.recordOf(index)),
+    repeats: [...repeats].toSorted((a, b) => a - b),
+  };
+}
+
+function wholeBatch(messages: readonly Message[], { start, end, ignoreExtra, bounds }: MessageBatch): RawBatch {
   const format = ignoreExtra ? { format: "json", ignoreExtra } : { format: "json" };
   const framed = messages.some(needsLook) ? undefined : frameAsLines(messages, ignoreExtra, bounds);
   const records = (): RecordAt[] => messages.map((message) => recordAt(message));
