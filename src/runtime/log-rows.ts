@@ -17,7 +17,8 @@ export interface LogRow {
 
 /**
  * The rows as JSON objects by their numbers, in pieces. A contract reads back exactly what they held: numbers that a reader
- * of JSON could change, dates and times are text, and a json value is its own text.
+ * of JSON could change, dates and times are text, and a json value is its own text. Only a json value that is null itself
+ * comes out as missing.
  */
 export async function* logRows(rows: Rows, key: readonly string[], engine: EngineHost): AsyncIterable<LogRow[]> {
   const { columns } = rows;
@@ -50,7 +51,6 @@ function keyBytes(text: string): Buffer {
 
 function jsonText(value: EngineValue | undefined, { type }: SinkColumn): string {
   if (value === null || value === undefined) return "null";
-  // A contract takes a string for the text of a json value, so one that is a string itself, or null, is text in a string.
-  if (type === "json" && typeof value === "string") return /^\s*["n]/.test(value) ? JSON.stringify(value) : value;
+  if (type === "json" && typeof value === "string") return value;
   return JSON.stringify(jsonValue(value));
 }
