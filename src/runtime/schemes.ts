@@ -18,8 +18,6 @@ const sinks: Readonly<Record<string, () => Promise<SinkFactory>>> = {
   file: async () => (await import("../adapters/file/index.ts")).fileSink,
 };
 
-export const sinkSchemes: readonly string[] = Object.keys(sinks);
-
 const archives: Readonly<Record<string, () => Promise<ArchiveFactory>>> = {
   file: async () => (await import("../adapters/file/index.ts")).fileArchive,
   s3: async () => (await import("../adapters/s3/index.ts")).s3Archive,
