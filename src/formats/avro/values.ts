@@ -1,5 +1,6 @@
 import avro from "avsc";
 import type { SinkColumn } from "../../ports/rows.ts";
+import { decimalText } from "./logical.ts";
 import { type AvroField, type AvroSchema, avroSchema } from "./schema.ts";
 
 /** A row of plain forms: texts or null, as `engine/row-forms` defines them and `docs/backups.md` describes them. */
@@ -109,15 +110,6 @@ function smallBytes(value: number): Uint8Array {
   const bytes = Buffer.allocUnsafe(length);
   bytes.writeIntBE(value, 0, length);
   return bytes;
-}
-
-function decimalText(bytes: Uint8Array, scale: number): string {
-  const unsigned = bytes.byteLength === 0 ? 0n : BigInt(`0x${Buffer.from(bytes).toString("hex")}`);
-  const unscaled = BigInt.asIntN(8 * bytes.byteLength, unsigned);
-  const sign = unscaled < 0n ? "-" : "";
-  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, "0");
-  if (scale === 0) return sign + digits;
-  return `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
 }
 
 /** avsc reads a long as a number, and refuses those that a number cannot hold. */
