@@ -31,8 +31,9 @@ export interface MessageFormat {
 /** How rows become the values of a log. */
 export interface ValueFormat {
   /**
-   * A value for each row, in order. Values of rows are those of `Rows.objects`. May be called again with the same rows;
-   * rejects with SINK_UNREACHABLE or SINK_BUSY for what passes by itself, such as a registry that is away.
+   * A value for each row, in order. Values of rows are as in core/table's row types, but json columns hold their JSON
+   * text, as parsed numbers may not be exact. May be called again with the same rows. Rejects with SINK_UNREACHABLE or
+   * SINK_BUSY for what passes by itself, such as a registry that is away; SCHEMA_REFUSED.
    */
   encode(rows: readonly EngineRow[]): Promise<readonly Uint8Array[]>;
 }
