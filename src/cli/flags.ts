@@ -64,6 +64,7 @@ export interface SourceFlags {
   readonly format?: SourceOptions["format"];
   readonly null?: string;
   readonly ignoreExtra?: boolean;
+  readonly registry?: string;
 }
 
 export function addSourceFlags(command: Command): Command {
@@ -79,15 +80,26 @@ export function addSourceFlags(command: Command): Command {
         "json",
         "ndjson",
         "parquet",
+        "avro",
       ]),
     )
+    .option("--registry <url>", "the schema registry of a log of Avro: http://host:8081")
     .option("--null <text>", "unquoted text that means missing, besides the empty field")
     .option("--ignore-extra", "drop columns that the contract lacks instead of refusing the file");
 }
 
 export function sourceOptionsOf(flags: SourceFlags): SourceOptions {
-  const { header, delimiter: fields, quote: quotes, encoding: text, format, null: nullText, ignoreExtra } = flags;
-  return given({ header, delimiter: fields, quote: quotes, encoding: text, format, nullText, ignoreExtra });
+  const {
+    header,
+    delimiter: fields,
+    quote: quotes,
+    encoding: text,
+    format,
+    null: nullText,
+    ignoreExtra,
+    registry,
+  } = flags;
+  return given({ header, delimiter: fields, quote: quotes, encoding: text, format, nullText, ignoreExtra, registry });
 }
 
 /** Flags that say where rows go and how they meet the table. */

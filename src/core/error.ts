@@ -32,6 +32,7 @@ export const errorCodes = {
   GUARANTEE_UNMET: { exit: 1, title: "The sink cannot give the guarantee asked for" },
   REJECT_UNKNOWN: { exit: 1, title: "There is no such reject" },
   ROW_UNKNOWN: { exit: 1, title: "There is no such row" },
+  SCHEMA_REFUSED: { exit: 1, title: "The registry refuses the schema" },
   RECORDS_GONE: { exit: 1, title: "The log does not keep the records that are next" },
   BACKUP_UNKNOWN: { exit: 1, title: "There is no such backup" },
   BACKUP_INVALID: { exit: 1, title: "The backup cannot be restored" },

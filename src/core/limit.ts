@@ -72,9 +72,29 @@ export const limit = {
   /** A batch of records of a log: at most so many, and how long the first of them waits for others. */
   logBatchRows: 20_000,
   logBatchBytes: 2 * MiB,
+  /** Text that is made of a batch of binary values, for each of their bytes: what is over waits for the next one. */
+  decodedRatio: 2,
   lingerMs: 200,
   /** Largest value of a log. */
   logValueBytes: 16 * MiB,
+  /** Characters of a schema of messages, how deep its types and values may be nested, and digits and bytes of a decimal. */
+  schemaChars: MiB,
+  avroDepth: 64,
+  avroDecimalDigits: 300,
+  avroDecimalBytes: 128,
+  /** Schemas of a registry that are kept, and their characters in all. */
+  schemasKept: 1_000,
+  schemasKeptChars: 4 * MiB,
+  /** Schemas that one batch may bring. */
+  schemasAtOnce: 64,
+  /** Schemas that one of them may name, one through another. */
+  schemaReferences: 100,
+  /** One request to a registry, those made at the same time, and how long a registry is waited for that is away. */
+  registryMs: 10_000,
+  registryRequests: 8,
+  registryPatienceMs: 120_000,
+  /** A schema that a registry does not know yet is asked for once more after this. */
+  registrySecondLookMs: 500,
   /** Small keyed data: see ports/store. */
   storeKeyChars: 200,
   storeValueBytes: MiB,

@@ -17,7 +17,7 @@ const oneOf = (...allowed: readonly string[]): Rule => [
 ];
 
 export const sourceRules: Readonly<Record<string, Rule>> = {
-  format: oneOf("csv", "json", "ndjson", "parquet"),
+  format: oneOf("csv", "json", "ndjson", "parquet", "avro"),
   header: aBoolean,
   delimiter: aChar,
   quote: [(value) => typeof value === "string" && value.length <= 1, "one character, or none"],
@@ -30,6 +30,7 @@ export const sourceRules: Readonly<Record<string, Rule>> = {
   batchRows: wholeNumber(1, limit.batchRecords),
   lingerMs: wholeNumber(0, 60_000),
   whenGone: oneOf("fail", "skip"),
+  registry: aText,
 };
 
 export const sinkRules: Readonly<Record<string, Rule>> = {

@@ -28,6 +28,7 @@ const rawHeadBytes = 16;
  * FILE_FORMAT for what cannot be read as any of them, and what decompressing throws when nothing could be decoded.
  */
 export async function sniff(read: ReadRaw, source: string, options: FormatOptions): Promise<Sniffed> {
+  if (options.format === "avro") throw unreadable(source, "messages of logs are read as avro, and files are not");
   const raw = await headOf(read(0), rawHeadBytes);
   const compression = startsWith(raw.bytes, [0x1f, 0x8b])
     ? "gzip"

@@ -34,6 +34,9 @@ export interface RecordAt {
   readonly bytes: Uint8Array;
 }
 
+/** In front of a day or time, ISO 8601, that had no text of its own: it meets whatever `format` its column has. */
+export const timeMark = "\u0001millrace:time:";
+
 /**
  * Records framed and ready for the engine.
  * `delimited`: CSV text of well-formed records, each of `columns.length` fields, LF or CRLF.
@@ -59,6 +62,8 @@ export type RecordText =
       readonly text: Uint8Array;
       /** Fields that the contract lacks are dropped instead of making the record a reject. */
       readonly ignoreExtra?: boolean;
+      /** Some values carry `timeMark`. */
+      readonly times?: boolean;
     }
   | { readonly kind: "query"; readonly sql: string };
 

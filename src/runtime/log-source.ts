@@ -1,9 +1,9 @@
 import type { Position } from "../core/checkpoint.ts";
 import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
-import { messageBatch } from "../formats/json/messages.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
 import { type KeptRecord, LaneReplaced, type Log, type LogLane, RecordsGone } from "../ports/log.ts";
+import type { DecodedMessages, MessageFormat } from "../ports/messages.ts";
 import type { KnownLanes, Lane, LaneReader, RawBatch, Source } from "../ports/source.ts";
 import { type BatchBounds, LogBatches } from "./log-batches.ts";
 
@@ -12,8 +12,8 @@ export interface LogSourceOptions {
   /** The processes of one group share the lanes; the pipeline's name. */
   readonly group: string;
   readonly bounds: BatchBounds;
-  /** Fields that the contract lacks are dropped instead of making the record a reject. */
-  readonly ignoreExtra: boolean;
+  /** How records are read. */
+  readonly format: MessageFormat;
   /** What to do about records that are not kept any more: fail, or go on behind them and say so. */
   readonly whenGone: "fail" | "skip";
   readonly context: Pick<AdapterContext, "pause" | "notice">;
@@ -135,6 +135,8 @@ class LogLaneReader implements LaneReader {
   readonly #signal: AbortSignal;
   readonly #leaving = new AbortController();
   #position: Position;
+  /** Records of a batch that was cut short, as what became of it was large. */
+  #left: readonly KeptRecord[] = [];
 
   constructor(options: LogSourceOptions, lane: Lane, read: ReadLane, position: Position, signal: AbortSignal) {
     this.#options = options;
@@ -149,14 +151,27 @@ class LogLaneReader implements LaneReader {
     const records = await this.#nextRecords();
     // What a lane that is not this process's any more has still handed out is left to whoever reads it now.
     if (records === undefined || this.#signal.aborted) return undefined;
+    const batch = await this.#decode(records);
+    if (batch === undefined) return undefined;
+    const taken = records.slice(0, batch.read);
+    this.#left = records.slice(batch.read);
     const start = this.#position;
-    const last = records.at(-1)?.offset ?? 0n;
-    this.#position = { row: start.row + records.length, offset: String(last + 1n) };
-    const { ignoreExtra, bounds } = this.#options;
-    const { recordBytes, rejectBytes } = limit;
-    const read = { batchBytes: bounds.bytes, batchRecords: limit.batchRecords, recordBytes, rejectBytes };
-    const batch = messageBatch(records, { start, end: this.#position, ignoreExtra, bounds: read });
-    return { ...batch, timesMs: Float64Array.from(records, ({ timeMs }) => timeMs) };
+    const last = taken.at(-1)?.offset ?? 0n;
+    this.#position = { row: start.row + taken.length, offset: String(last + 1n) };
+    return { ...batch, start, end: this.#position, timesMs: Float64Array.from(taken, ({ timeMs }) => timeMs) };
+  }
+
+  /** Undefined when the lane was left meanwhile. */
+  async #decode(records: readonly KeptRecord[]): Promise<DecodedMessages | undefined> {
+    const { format, bounds } = this.#options;
+    const { recordBytes, rejectBytes, batchRecords } = limit;
+    const batchBytes = bounds.bytes * limit.decodedRatio;
+    try {
+      return await format.decode(records, { batchBytes, batchRecords, recordBytes, rejectBytes }, this.#signal);
+    } catch (error) {
+      if (this.#signal.aborted) return undefined;
+      throw error;
+    }
   }
 
   settle(position: Position): Promise<void> {
@@ -176,6 +191,7 @@ class LogLaneReader implements LaneReader {
   }
 
   async #nextRecords(): Promise<readonly KeptRecord[] | undefined> {
+    if (this.#left.length > 0) return this.#left;
     if (this.#read.end !== undefined && offsetOf(this.#position) >= this.#read.end) return undefined;
     try {
       return await this.#batches.next();

@@ -4,6 +4,7 @@ import { type Place, parsePlace } from "../core/place.ts";
 import type { AdapterContext, SinkFactory } from "../ports/adapter.ts";
 import type { Archive, ArchiveFactory } from "../ports/archive.ts";
 import type { Log, LogFactory } from "../ports/log.ts";
+import type { SchemaRegistry, SchemaRegistryFactory } from "../ports/schemas.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { Store, StoreFactory } from "../ports/store.ts";
 
@@ -32,6 +33,11 @@ const stores: Readonly<Record<string, () => Promise<StoreFactory>>> = {
 const logs: Readonly<Record<string, () => Promise<LogFactory>>> = {
   log: async () => (await import("../adapters/log/index.ts")).embeddedLog,
   kafka: async () => (await import("../adapters/kafka/index.ts")).kafkaLog,
+};
+
+const registries: Readonly<Record<string, () => Promise<SchemaRegistryFactory>>> = {
+  http: async () => (await import("../adapters/registry/index.ts")).schemaRegistry,
+  https: async () => (await import("../adapters/registry/index.ts")).schemaRegistry,
 };
 
 /** Whether the place is a log and not a place of files or tables. */
@@ -65,6 +71,12 @@ export async function openStore(url: string, context: AdapterContext): Promise<S
   const place = parsePlace(url);
   const factory = await factoryOf(stores, place, "Keyed data cannot be kept in", "Stores");
   return factory(place, context);
+}
+
+/** The schema registry at `url`, not yet connected. */
+export async function openRegistry(url: string, context: AdapterContext): Promise<SchemaRegistry> {
+  const factory = await factoryOf(registries, parsePlace(url), "There is no schema registry at", "Schema registries");
+  return factory(url, context);
 }
 
 function factoryOf<Factory>(

@@ -1,22 +1,13 @@
-import type { Position } from "../../core/checkpoint.ts";
 import type { Reject } from "../../core/reject.ts";
-import type { RawBatch, RecordAt } from "../../ports/source.ts";
+import type { DecodedMessages, Message, MessageBounds, MessageFormat } from "../../ports/messages.ts";
+import type { RecordAt } from "../../ports/source.ts";
 import { byteOf } from "../csv/dialect.ts";
-import type { ReadBounds } from "../frame.ts";
 import { batchOfRecords } from "../replay.ts";
 import { frameLines } from "./lines.ts";
 
-/** A record of a log: one JSON object. */
-export interface Message {
-  readonly offset: bigint;
-  readonly value: Uint8Array;
-}
-
-export interface MessageBatch {
-  readonly start: Position;
-  readonly end: Position;
-  readonly ignoreExtra: boolean;
-  readonly bounds: ReadBounds;
+/** JSON values, an object each. */
+export function jsonMessages({ ignoreExtra }: { readonly ignoreExtra: boolean }): MessageFormat {
+  return { decode: async (messages, bounds) => messageBatch(messages, ignoreExtra, bounds) };
 }
 
 const newline = Buffer.from("\n");
@@ -27,13 +18,14 @@ const newline = Buffer.from("\n");
  */
 export function messageBatch(
   messages: readonly Message[],
-  { start, end, ignoreExtra, bounds }: MessageBatch,
-): RawBatch {
+  ignoreExtra: boolean,
+  bounds: MessageBounds,
+): DecodedMessages {
   const format = ignoreExtra ? { format: "json", ignoreExtra } : { format: "json" };
   const framed = messages.some(needsLook) ? undefined : frameAsLines(messages, ignoreExtra, bounds);
   const records = (): RecordAt[] => messages.map((message) => recordAt(message));
   const batch = framed ?? batchOfRecords(format, records(), bounds);
-  return { ...batch, start, end, read: messages.length, format };
+  return { ...batch, read: messages.length, format };
 }
 
 function recordAt({ offset, value }: Message): RecordAt {
@@ -48,8 +40,8 @@ function needsLook({ value }: Message): boolean {
 function frameAsLines(
   messages: readonly Message[],
   ignoreExtra: boolean,
-  bounds: ReadBounds,
-): Omit<RawBatch, "start" | "end" | "format"> | undefined {
+  bounds: MessageBounds,
+): Omit<DecodedMessages, "format"> | undefined {
   const text = Buffer.concat(messages.flatMap(({ value }) => [value, newline]));
   const framed = frameLines(ignoreExtra, bounds)(text, true, { byte: 0, line: 1 });
   if (framed === undefined || framed.read !== messages.length) return undefined;
