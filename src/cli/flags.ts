@@ -110,6 +110,7 @@ export interface TargetFlags {
   readonly mode?: Mode;
   readonly lineage?: boolean;
   readonly stateSchema?: string;
+  readonly state?: string;
 }
 
 export function addTargetFlags(command: Command): Command {
@@ -124,13 +125,14 @@ export function addTargetFlags(command: Command): Command {
       new Option("--mode <mode>", "how rows meet the table; merge when there is a key, else append").choices(modes),
     )
     .option("--lineage", "give a table that is created the column _millrace, which `why` resolves to file and line")
-    .option("--state-schema <name>", "schema of the tables that Millrace keeps");
+    .option("--state-schema <name>", "schema of the tables that Millrace keeps")
+    .option("--state <url>", "where position, rejects and ledger are kept when rows go into a log");
 }
 
 export function addToFlag(command: Command): Command {
   return command.option(
     "--to <url>",
-    "where rows are: duckdb:PATH, postgres://user@host/database, file:FOLDER (needed)",
+    "where rows are: duckdb:PATH, postgres://user@host/database, file:FOLDER, log:FOLDER, kafka://host/topic (needed)",
   );
 }
 

@@ -75,6 +75,8 @@ export const limit = {
   /** Text that is made of a batch of binary values, for each of their bytes: what is over waits for the next one. */
   decodedRatio: 2,
   lingerMs: 200,
+  /** Values of a batch that are appended to a log at once. */
+  logAppendBytes: 4 * MiB,
   /** Largest value of a log. */
   logValueBytes: 16 * MiB,
   /** Characters of a schema of messages, how deep its types and values may be nested, and digits and bytes of a decimal. */

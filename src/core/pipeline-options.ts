@@ -33,11 +33,16 @@ export const sourceRules: Readonly<Record<string, Rule>> = {
   registry: aText,
 };
 
+const { batchRows, lingerMs, whenGone } = sourceRules as Readonly<Record<"batchRows" | "lingerMs" | "whenGone", Rule>>;
+
+export const viaRules: Readonly<Record<string, Rule>> = { batchRows, lingerMs, whenGone, state: aText };
+
 export const sinkRules: Readonly<Record<string, Rule>> = {
   table: aText,
   mode: oneOf("append", "merge", "replace"),
   lineage: aBoolean,
   stateSchema: aText,
+  state: aText,
   guarantee: oneOf("exactly-once"),
 };
 

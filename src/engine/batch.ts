@@ -212,10 +212,11 @@ class BatchWork {
   /** `_millrace` from an SQL expression of the index among well-formed records. */
   #lineageSql(index: string): string {
     const base = this.#batch << BigInt(lineageRecordBits);
-    const malformed = this.#raw.malformed.map((reject) => reject.record).sort((a, b) => a - b);
-    if (malformed.length === 0) return `(${base} + ${index})::bigint`;
-    // The n-th malformed record shifts all well-formed records from index record - n on.
-    const shifts = malformed.map((record, n) => record - n).join(", ");
+    const { malformed, repeats = [] } = this.#raw;
+    const others = [...malformed.map((reject) => reject.record), ...repeats].sort((a, b) => a - b);
+    if (others.length === 0) return `(${base} + ${index})::bigint`;
+    // The n-th of the others shifts all well-formed records from index record - n on.
+    const shifts = others.map((record, n) => record - n).join(", ");
     return `(${base} + ${index} + len(list_filter([${shifts}], s -> s <= ${index})))::bigint`;
   }
 
@@ -240,7 +241,7 @@ class BatchWork {
     return {
       rows: known,
       rejects,
-      filtered,
+      filtered: filtered + (this.#raw.repeats?.length ?? 0),
       refuse: (row, reason) => rejectOf(this.#raw, rows.recordOf(row), [reason]),
       release: () => this.release(),
     };

@@ -136,5 +136,8 @@ function microsOf(text: string): bigint {
   const [, day, era, hours, minutes, seconds, fraction = ""] = isoTime.exec(text) ?? [];
   if (day === undefined) throw new TypeError(`${text} is no time`);
   const ofDay = (Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds);
-  return (BigInt(dayOf(era === undefined ? day : `${day} (BC)`)) * 86_400n + BigInt(ofDay)) * 1_000_000n + BigInt(fraction.padEnd(6, "0"));
+  return (
+    (BigInt(dayOf(era === undefined ? day : `${day} (BC)`)) * 86_400n + BigInt(ofDay)) * 1_000_000n +
+    BigInt(fraction.padEnd(6, "0"))
+  );
 }
