@@ -48,7 +48,7 @@ export function readAddress(place: Place): Address {
   }
   const { credentials, hosts, name } = partsOf(place);
   return {
-    shown: shownOf(place),
+    shown: place.shown,
     servers: [...hosts.split(","), ...(option(place, "servers")?.split(",") ?? [])].map((text) =>
       serverOf(place, text),
     ),
@@ -69,13 +69,6 @@ function partsOf(place: Place): { credentials: string | undefined; hosts: string
   const [, credentials, hosts, name] = found ?? [];
   if (hosts === undefined || name === undefined) throw invalid(place, "it names no host and stream", form);
   return { credentials, hosts, name };
-}
-
-/** A name without a password is a token, which the place takes for the name of a user. */
-function shownOf({ url, shown }: Place): string {
-  const credentials = /^nats:\/\/([^/?#]*)@/i.exec(url.trim())?.[1];
-  const isToken = credentials !== undefined && !credentials.includes(":");
-  return isToken ? shown.replace(/^(nats:\/\/)[^/?#]*@/i, "$1***@") : shown;
 }
 
 function serverOf(place: Place, text: string): string {
@@ -129,7 +122,7 @@ function fileOf(place: Place, name: (typeof knownOptions)[number]): Uint8Array |
     return readFileSync(path);
   } catch (cause) {
     const details = { remedy: `Check that the file of ${name} is there and can be read.`, at: { source: path }, cause };
-    throw new MillraceError("URL_INVALID", `The ${name} of ${shownOf(place)} cannot be read`, details);
+    throw new MillraceError("URL_INVALID", `The ${name} of ${place.shown} cannot be read`, details);
   }
 }
 
@@ -181,5 +174,5 @@ function decoded(place: Place, text: string): string {
 }
 
 function invalid(place: Place, why: string, remedy: string): MillraceError {
-  return new MillraceError("URL_INVALID", `The URL ${shownOf(place)} cannot be used: ${why}`, { remedy });
+  return new MillraceError("URL_INVALID", `The URL ${place.shown} cannot be used: ${why}`, { remedy });
 }

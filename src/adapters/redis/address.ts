@@ -43,7 +43,7 @@ export function readAddress(place: Place): Address {
     throw invalid(place, `it has the unknown option ${unknown}`, `Options are ${knownOptions.join(", ")}.`);
   }
   const url = URL.parse(place.url.trim());
-  if (url === null || url.hostname === "") throw invalid(place, "it names no host", form);
+  if (url === null || url.hostname === "") throw invalid(place, "it does not name one host", form);
   const port = url.port === "" ? 6_379 : Number(url.port);
   const { db, name } = pathOf(place, url.pathname);
   const user = option(place, "user") ?? decoded(place, url.username);
