@@ -33,6 +33,9 @@ const stores: Readonly<Record<string, () => Promise<StoreFactory>>> = {
 const logs: Readonly<Record<string, () => Promise<LogFactory>>> = {
   log: async () => (await import("../adapters/log/index.ts")).embeddedLog,
   kafka: async () => (await import("../adapters/kafka/index.ts")).kafkaLog,
+  nats: async () => (await import("../adapters/nats/index.ts")).natsLog,
+  redis: async () => (await import("../adapters/redis/index.ts")).redisLog,
+  rediss: async () => (await import("../adapters/redis/index.ts")).redisLog,
 };
 
 const registries: Readonly<Record<string, () => Promise<SchemaRegistryFactory>>> = {

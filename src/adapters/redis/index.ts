@@ -1,0 +1,1 @@
+export { redisLog } from "./log.ts";
