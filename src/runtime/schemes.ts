@@ -16,6 +16,8 @@ const sinks: Readonly<Record<string, () => Promise<SinkFactory>>> = {
   duckdb: async () => (await import("../adapters/duckdb/index.ts")).duckdbSink,
   postgres: async () => (await import("../adapters/postgres/index.ts")).postgresSink,
   postgresql: async () => (await import("../adapters/postgres/index.ts")).postgresSink,
+  mysql: async () => (await import("../adapters/mysql/index.ts")).mysqlSink,
+  mariadb: async () => (await import("../adapters/mysql/index.ts")).mysqlSink,
   file: async () => (await import("../adapters/file/index.ts")).fileSink,
 };
 
