@@ -73,11 +73,11 @@ async function millrace(server: BenchServer, stream: string, rows: number, folde
     module,
     `import { pipeline } from "${api}";
 import { diag } from "${tables}";
-export default pipeline("fleet:events").from("${stream}").check(diag).to("${server.url}", { lineage: true });
+export default pipeline("fleet:events").from("${stream}", { parallel: 2 }).check(diag).to("${server.url}", { lineage: true });
 `,
   );
   return {
-    name: "Millrace",
+    name: "Millrace, 2 lanes at once",
     reset: () => resetServer(server),
     run: () => runNode([program, "run", module, "--once", "--json"]),
     verify: async () => {
