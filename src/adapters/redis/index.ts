@@ -1,0 +1,2 @@
+export { redisReplicas } from "./store-replicas.ts";
+export { redisStore } from "./store.ts";
