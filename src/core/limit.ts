@@ -100,6 +100,13 @@ export const limit = {
   /** Small keyed data: see ports/store. */
   storeKeyChars: 200,
   storeValueBytes: MiB,
+  /** Replicas: characters of a name, bytes of one row, rows and bytes that are written or read at once. */
+  replicaNameChars: 200,
+  replicaRowBytes: 16 * MiB,
+  replicaPieceRows: 500,
+  replicaPieceBytes: MiB,
+  /** How long what was replaced or cleared is kept for those who still read it; after it what a write left is removed. */
+  replicaReadMs: 600_000,
   /** Processes that may work through one that holds a DuckDB file; what they say to each other, and how far ahead. */
   sharedGuests: 64,
   sharedFrameBytes: 64 * MiB,
