@@ -34,6 +34,8 @@ export const limit = {
   expandBytes: 64 * MiB,
   /** First rejects shown in a summary. */
   rejectsShown: 5,
+  /** Examples of a column's values in a profile, and of what a step changed in a summary. */
+  examplesShown: 3,
   /** Waiting for a destination that is down: first pause, longest pause, and when a one-off command gives up. */
   retryFirstMs: 100,
   retryMaxMs: 5_000,
