@@ -11,9 +11,10 @@ import {
   duplicatedColumns,
   missingColumns,
 } from "../transforms/profile/profile.ts";
-import { bytesText, countOf, countText, durationText } from "./figures.ts";
+import { bytesText, countOf, countText, durationText, percentText } from "./figures.ts";
 import { addMemoryFlag, addSourceFlags, given, type SourceFlags, sourceOptionsOf } from "./flags.ts";
 import { gridLines } from "./grid.ts";
+import { distinctText } from "./profile/distinct-text.ts";
 import { profilePage } from "./profile/page.ts";
 import { rejectJson, rejectLines } from "./reject-lines.ts";
 import { stderr, stdout } from "./screen.ts";
@@ -122,9 +123,6 @@ function cellsOf(column: ColumnProfile): string[] {
   ];
 }
 
-export const distinctText = ({ distinct, distinctIsExact }: ColumnProfile): string =>
-  `${distinctIsExact ? "" : "≈"}${countText(distinct)}`;
-
 const shortText = (value: RowValue): string => (value === null ? "" : clip(valueText(value), exampleChars));
 
 const sumOf = (columns: readonly ColumnProfile[], field: "sizeBytes" | "narrowBytes"): number =>
@@ -147,14 +145,6 @@ function printFindings(found: ProfileResult): void {
 }
 
 const listText = (items: readonly string[]): string => (items.length === 0 ? "none" : items.join(", "));
-
-/** `0.3 %`; a few are not shown as none, nor nearly all as all. */
-export function percentText(part: number, all: number): string {
-  const percent = (100 * part) / Math.max(1, all);
-  if (percent > 0 && percent < 0.1) return "< 0.1 %";
-  if (percent < 100 && percent > 99.9) return "> 99.9 %";
-  return `${percent.toFixed(percent === 0 || percent === 100 ? 0 : 1)} %`;
-}
 
 function printMalformed({ malformed, rejects }: ProfileResult): void {
   stdout.line();

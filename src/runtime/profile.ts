@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { MillraceError } from "../core/error.ts";
 import { quoteLiteral } from "../core/identifier.ts";
 import { limit } from "../core/limit.ts";
@@ -61,6 +62,7 @@ async function profileRecords(request: ProfileRequest, session: Session): Promis
     await stage(source, staged, seen, request.signal);
     const { connection, count: rows } = staged;
     const relation = { relation: staged.table, rows, row: "rowid" };
+    await useAllCores(connection);
     const guessed = await measureColumns(connection, relation, await staged.guess());
     const wrong = guessed.filter(({ misfits }) => misfits > 0).map(({ profile }) => profile.name);
     const certain = await measureColumns(connection, relation, wrong.length === 0 ? [] : await staged.lookAt(wrong));
@@ -98,6 +100,11 @@ function take({ malformed }: RawBatch, source: string, seen: Seen): void {
   seen.malformed += malformed.length;
   const room = limit.rejectsShown - seen.rejects.length;
   seen.rejects.push(...malformed.slice(0, room).map((reject) => ({ source, reject })));
+}
+
+/** Nothing is read beside the look at what is there: the engine need not leave room for others. */
+async function useAllCores(connection: EngineConnection): Promise<void> {
+  await connection.run(`set threads = ${availableParallelism()}`);
 }
 
 interface ParquetFiles {
@@ -138,6 +145,7 @@ async function profileParquet(
   const [source = ""] = paths;
   const connection = await session.engine.connect();
   try {
+    await useAllCores(connection);
     const [counted] = await connection.all(`select count(*) as n from ${read}`);
     const relation = { relation: read, rows: Number(counted?.["n"]), row: "file_row_number" };
     const columns = (await describedColumns(connection, read)).filter(({ name }) => name !== "file_row_number");

@@ -211,13 +211,13 @@ function narrowestType({ column, kept }: ReadColumn, min: RowValue, max: RowValu
   switch (column.type) {
     case "integer":
     case "bigint":
-      return min === null || max === null ? "TINYINT" : wholeType(BigInt(String(min)), BigInt(String(max)));
+      return min === null || max === null ? "TINYINT" : wholeType(wholeOf(min), wholeOf(max));
     case "double":
       return wide === 0 ? "FLOAT" : "DOUBLE";
     case "timestamp":
       return wide === 0 ? "DATE" : "TIMESTAMP";
     case "decimal":
-      return narrowestDecimal(column, String(min ?? "0"), String(max ?? "0"));
+      return narrowestDecimal(column, digitsOf(min), digitsOf(max));
     case "boolean":
       return "BOOLEAN";
     case "date":
@@ -236,3 +236,9 @@ function narrowestDecimal({ scale = 3 }: Column, min: string, max: string): stri
   const precision = Math.max(1, Math.max(whole(min), whole(max)) + scale);
   return `DECIMAL(${Math.min(38, precision)},${scale})`;
 }
+
+/** The engine gives whole numbers as numbers or bigints, and as text where they are wider. */
+const wholeOf = (value: RowValue): bigint => BigInt(digitsOf(value));
+
+const digitsOf = (value: RowValue): string =>
+  typeof value === "string" || typeof value === "number" || typeof value === "bigint" ? String(value) : "0";
