@@ -62,6 +62,7 @@ export interface SourceFlags {
   readonly quote?: string;
   readonly encoding?: SourceOptions["encoding"];
   readonly format?: SourceOptions["format"];
+  readonly sheet?: string;
   readonly null?: string;
   readonly ignoreExtra?: boolean;
 }
@@ -79,15 +80,26 @@ export function addSourceFlags(command: Command): Command {
         "json",
         "ndjson",
         "parquet",
+        "xlsx",
       ]),
     )
+    .option("--sheet <name>", "the sheet of a workbook; its first visible one when not said")
     .option("--null <text>", "unquoted text that means missing, besides the empty field")
     .option("--ignore-extra", "drop columns that the contract lacks instead of refusing the file");
 }
 
 export function sourceOptionsOf(flags: SourceFlags): SourceOptions {
-  const { header, delimiter: fields, quote: quotes, encoding: text, format, null: nullText, ignoreExtra } = flags;
-  return given({ header, delimiter: fields, quote: quotes, encoding: text, format, nullText, ignoreExtra });
+  const {
+    header,
+    delimiter: fields,
+    quote: quotes,
+    encoding: text,
+    format,
+    sheet,
+    null: nullText,
+    ignoreExtra,
+  } = flags;
+  return given({ header, delimiter: fields, quote: quotes, encoding: text, format, sheet, nullText, ignoreExtra });
 }
 
 /** Flags that say where rows go and how they meet the table. */

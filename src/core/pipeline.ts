@@ -11,8 +11,10 @@ export type Mode = (typeof modes)[number];
 
 /** Settings of the record format; what is absent is found out from the file. */
 export interface FormatOptions {
-  /** `csv`, `json` (an array or values one after another), `ndjson` or `parquet`; by the name's ending when absent. */
-  readonly format?: "csv" | "json" | "ndjson" | "parquet";
+  /** `csv`, `json` (an array or values one after another), `ndjson`, `parquet` or `xlsx`; by the name's ending when absent. */
+  readonly format?: "csv" | "json" | "ndjson" | "parquet" | "xlsx";
+  /** Of a workbook: the sheet to read; the first visible one when absent. */
+  readonly sheet?: string;
   readonly header?: boolean;
   readonly delimiter?: string;
   readonly quote?: string;
