@@ -41,7 +41,7 @@ export function define(command: Command): void {
     .description(
       "Show what is in a file: types, what is missing, constant or double, and what it could take less room in.",
     )
-    .argument("<from>", "path, glob or file: URL of CSV, TSV, JSON, NDJSON or Parquet; gzip and zstd too")
+    .argument("<from>", "path, glob or file: URL of CSV, TSV, JSON, NDJSON, Parquet or XLSX; gzip and zstd too")
     .option("--html <file>", "write the profile as a page; a file that is there is replaced");
   addMemoryFlag(addSourceFlags(command))
     .option("--json", "one JSON object a line on standard output")

@@ -203,7 +203,7 @@ function batchOf(
     malformed,
     recordOf: (index) => records[index] as number,
     at: (index) => ({
-      line: numbers[index] as number,
+      line: numbers[index],
       offset: start.row + (records[index] as number),
       bytes: Buffer.from(texts[index] as string),
     }),

@@ -1,5 +1,5 @@
 import type { Column } from "../../core/contract.ts";
-import type { RowValue } from "../../core/json-value.ts";
+import { jsonValue, type RowValue } from "../../core/json-value.ts";
 import { limit } from "../../core/limit.ts";
 import { shortenValue } from "../../core/reject.ts";
 import type { EngineConnection, EngineRow } from "../../ports/engine.ts";
@@ -164,7 +164,7 @@ function firstDistinct(values: readonly RowValue[]): RowValue[] {
   for (const value of values) {
     if (value === null) continue;
     const shown = shownValue(value);
-    kept.set(String(shown), shown);
+    kept.set(JSON.stringify(jsonValue(shown)), shown);
     if (kept.size >= limit.examplesShown) break;
   }
   return [...kept.values()];
@@ -204,7 +204,7 @@ function measuredOf(
     examples,
   };
   const misfits = Number(found[`misfits${index}`] ?? 0);
-  return { profile, misfits, digest: String(found[`digest${index}`]), column: read };
+  return { profile, misfits, digest: JSON.stringify(found[`digest${index}`]), column: read };
 }
 
 function narrowestType({ column, kept }: ReadColumn, min: RowValue, max: RowValue, wide: number): string {
