@@ -32,8 +32,17 @@ export const limit = {
   /** A compressed file may expand by this factor, once past `expandBytes`; beyond it is taken for a bomb. */
   expandRatio: 1000,
   expandBytes: 64 * MiB,
+  /** The same of what a workbook holds, whose texts and numbers pack less well; and bytes of its list of parts. */
+  zipExpandRatio: 300,
+  zipDirectoryBytes: 16 * MiB,
+  /** Of a workbook: its texts, those of them held in memory, the rest lying in a file, and sheets. */
+  sharedTextBytes: 2048 * MiB,
+  sharedTextMemoryBytes: 24 * MiB,
+  sheets: 10_000,
   /** First rejects shown in a summary. */
   rejectsShown: 5,
+  /** Examples of a column's values in a profile, and of what a step changed in a summary. */
+  examplesShown: 3,
   /** Waiting for a destination that is down: first pause, longest pause, and when a one-off command gives up. */
   retryFirstMs: 100,
   retryMaxMs: 5_000,

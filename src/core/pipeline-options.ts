@@ -17,7 +17,8 @@ const oneOf = (...allowed: readonly string[]): Rule => [
 ];
 
 export const sourceRules: Readonly<Record<string, Rule>> = {
-  format: oneOf("csv", "json", "ndjson", "parquet", "avro"),
+  format: oneOf("csv", "json", "ndjson", "parquet", "xlsx", "avro"),
+  sheet: aText,
   header: aBoolean,
   delimiter: aChar,
   quote: [(value) => typeof value === "string" && value.length <= 1, "one character, or none"],

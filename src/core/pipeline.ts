@@ -12,10 +12,12 @@ export type Mode = (typeof modes)[number];
 /** Settings of the record format; what is absent is found out from the file. */
 export interface FormatOptions {
   /**
-   * Of a file: `csv`, `json` (an array or values one after another), `ndjson` or `parquet`; by the name's ending when
-   * absent. Of a log: `json`, which it is when absent, or `avro`, which needs a `registry`.
+   * Of a file: `csv`, `json` (an array or values one after another), `ndjson`, `parquet` or `xlsx`; by the name's ending
+   * when absent. Of a log: `json`, which it is when absent, or `avro`, which needs a `registry`.
    */
-  readonly format?: "csv" | "json" | "ndjson" | "parquet" | "avro";
+  readonly format?: "csv" | "json" | "ndjson" | "parquet" | "xlsx" | "avro";
+  /** Of a workbook: the sheet to read; the first visible one when absent. */
+  readonly sheet?: string;
   readonly header?: boolean;
   readonly delimiter?: string;
   readonly quote?: string;
