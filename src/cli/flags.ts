@@ -62,8 +62,10 @@ export interface SourceFlags {
   readonly quote?: string;
   readonly encoding?: SourceOptions["encoding"];
   readonly format?: SourceOptions["format"];
+  readonly sheet?: string;
   readonly null?: string;
   readonly ignoreExtra?: boolean;
+  readonly registry?: string;
 }
 
 export function addSourceFlags(command: Command): Command {
@@ -79,15 +81,30 @@ export function addSourceFlags(command: Command): Command {
         "json",
         "ndjson",
         "parquet",
+        "xlsx",
+        "avro",
       ]),
     )
+    .option("--sheet <name>", "the sheet of a workbook; its first visible one when not said")
+    .option("--registry <url>", "the schema registry of a log of Avro: http://host:8081")
     .option("--null <text>", "unquoted text that means missing, besides the empty field")
     .option("--ignore-extra", "drop columns that the contract lacks instead of refusing the file");
 }
 
 export function sourceOptionsOf(flags: SourceFlags): SourceOptions {
-  const { header, delimiter: fields, quote: quotes, encoding: text, format, null: nullText, ignoreExtra } = flags;
-  return given({ header, delimiter: fields, quote: quotes, encoding: text, format, nullText, ignoreExtra });
+  const {
+    header,
+    delimiter: fields,
+    quote: quotes,
+    encoding,
+    format,
+    sheet,
+    null: nullText,
+    ignoreExtra,
+    registry,
+  } = flags;
+  const text = { header, delimiter: fields, quote: quotes, encoding, nullText };
+  return given({ ...text, format, sheet, ignoreExtra, registry });
 }
 
 /** Flags that say where rows go and how they meet the table. */

@@ -70,7 +70,7 @@ With --json the last line is {"event":"done","table":…,"read":…,"loaded":…
 export function define(command: Command): void {
   command
     .description("Load files into a table, each record exactly once; bad records are kept with their reasons.")
-    .argument("<from>", "path, glob or file: URL of CSV, TSV, JSON, NDJSON or Parquet; gzip and zstd too");
+    .argument("<from>", "path, glob or file: URL of CSV, TSV, JSON, NDJSON, Parquet or XLSX; gzip and zstd too");
   addSourceFlags(addTargetFlags(addToFlag(command)))
     .option("--save-contract <file>", "write the contract as JSON; a file that is there is not overwritten")
     .option("--parallel <n>", "lanes a file is split into, and files read at once", wholeNumber(1, limit.parallel))

@@ -3,12 +3,14 @@ import { addCounts, type Counts, noCounts } from "../core/ledger.ts";
 import { type Mode, modes, type Pipeline } from "../core/pipeline.ts";
 import { parsePlace } from "../core/place.ts";
 import { stageNames } from "../core/stage.ts";
+import type { MessageFormat } from "../ports/messages.ts";
 import type { RejectFilter, Sink } from "../ports/sink.ts";
 import { loadConfig, pipelinesOf } from "../runtime/config.ts";
 import { keptPipeline, type KeptPipelineOptions } from "../runtime/kept-pipeline.ts";
 import { withKey } from "../runtime/load.ts";
+import { keptAvro } from "../runtime/message-formats.ts";
 import { openToRead } from "../runtime/reading.ts";
-import { replayRejects } from "../runtime/replay.ts";
+import { type ReplayRequest, replayRejects } from "../runtime/replay.ts";
 import { isLog } from "../runtime/schemes.ts";
 import { Session } from "../runtime/session.ts";
 import { chosenStages, stagesOf } from "../runtime/stages.ts";
@@ -27,6 +29,7 @@ interface ReplayFlags extends RejectsFlags {
   readonly contract?: string;
   readonly key?: readonly string[];
   readonly mode?: string;
+  readonly registry?: string;
   readonly config?: string;
   readonly memory?: number;
 }
@@ -124,12 +127,29 @@ async function replayOf(
   const counts = await replayRejects(open, {
     filter,
     corrected,
+    avro: avroOf(session, pipeline, flags),
     onEvent: (event) => {
       if (flags.json === true) stdout.line(eventJson(event, { pipeline: pipeline.name }));
     },
   });
   await sink.close();
   return counts;
+}
+
+/** Opens a registry once for all rejects that were read with it. */
+function avroOf(
+  session: Session,
+  { source, contract }: KnownPipeline,
+  { registry }: ReplayFlags,
+): ReplayRequest["avro"] {
+  const opened = new Map<string, Promise<MessageFormat>>();
+  return (kept) => {
+    const options = keptAvro(kept, { ...source, ...given({ registry }) });
+    const key = JSON.stringify(options);
+    const format = opened.get(key) ?? session.messageFormat(options, contract);
+    opened.set(key, format);
+    return format;
+  };
 }
 
 /** A replay adds rows to those that are there, also where the pipeline itself replaces them. */

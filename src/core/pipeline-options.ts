@@ -17,7 +17,8 @@ const oneOf = (...allowed: readonly string[]): Rule => [
 ];
 
 export const sourceRules: Readonly<Record<string, Rule>> = {
-  format: oneOf("csv", "json", "ndjson", "parquet"),
+  format: oneOf("csv", "json", "ndjson", "parquet", "xlsx", "avro"),
+  sheet: aText,
   header: aBoolean,
   delimiter: aChar,
   quote: [(value) => typeof value === "string" && value.length <= 1, "one character, or none"],
@@ -30,6 +31,7 @@ export const sourceRules: Readonly<Record<string, Rule>> = {
   batchRows: wholeNumber(1, limit.batchRecords),
   lingerMs: wholeNumber(0, 60_000),
   whenGone: oneOf("fail", "skip"),
+  registry: aText,
 };
 
 const { batchRows, lingerMs, whenGone } = sourceRules as Readonly<Record<"batchRows" | "lingerMs" | "whenGone", Rule>>;

@@ -11,8 +11,13 @@ export type Mode = (typeof modes)[number];
 
 /** Settings of the record format; what is absent is found out from the file. */
 export interface FormatOptions {
-  /** `csv`, `json` (an array or values one after another), `ndjson` or `parquet`; by the name's ending when absent. */
-  readonly format?: "csv" | "json" | "ndjson" | "parquet";
+  /**
+   * Of a file: `csv`, `json` (an array or values one after another), `ndjson`, `parquet` or `xlsx`; by the name's ending
+   * when absent. Of a log: `json`, which it is when absent, or `avro`, which needs a `registry`.
+   */
+  readonly format?: "csv" | "json" | "ndjson" | "parquet" | "xlsx" | "avro";
+  /** Of a workbook: the sheet to read; the first visible one when absent. */
+  readonly sheet?: string;
   readonly header?: boolean;
   readonly delimiter?: string;
   readonly quote?: string;
@@ -34,6 +39,8 @@ export interface SourceOptions extends FormatOptions {
   readonly batchRows?: number;
   /** Of a log: how long the first record of a batch waits for others, in ms. Default 200. */
   readonly lingerMs?: number;
+  /** Of a log of Avro: URL of the schema registry, `http://host:8081`, with `user:password@` where it asks for them. */
+  readonly registry?: string;
   /** Of a log: what to do about records that were trimmed before they were read. Default `fail`. */
   readonly whenGone?: "fail" | "skip";
 }

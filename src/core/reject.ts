@@ -2,7 +2,7 @@ import type { JsonObject } from "./json.ts";
 
 /**
  * Why a record was refused. One record may have several reasons.
- * Framing: `malformed` `too_long` `encoding` `columns`. Contract: `missing` `type` and the rules by their names.
+ * Framing: `malformed` `too_long` `encoding` `columns` `schema`. Contract: `missing` `type` and the rules by their names.
  * Steps: `step`. Sink: `duplicate` `reference` `refused`.
  */
 export const reasonCodes = [
@@ -10,6 +10,7 @@ export const reasonCodes = [
   "too_long",
   "encoding",
   "columns",
+  "schema",
   "missing",
   "type",
   "min",

@@ -52,7 +52,7 @@ export class BatchChecker {
     this.#connection = connection;
     this.#plan = plan;
     this.#check = compileCheck(plan.contract);
-    this.#doubtful = new DoubtfulRecords(plan.contract, this.#check);
+    this.#doubtful = new DoubtfulRecords(this.#check);
   }
 
   static async open(engine: Engine, plan: BatchPlan): Promise<BatchChecker> {
@@ -116,7 +116,7 @@ class BatchWork {
   async run(): Promise<CheckedBatch> {
     const { steps, contract } = this.#plan;
     const columns = Object.entries(contract.columns).map(([name, column]) => ({ name, ...column }));
-    const through = this.#plan.takes === "csv" && steps.length === 0 && !this.#plan.lineage;
+    const through = this.#plan.takes === "csv" && steps.length === 0;
     if (through && passesThrough(this.#raw, columns)) return this.#passThrough(columns);
     const checked = await this.#materialise();
     const bad = await badRecords(this.#connection, this.#check, checked);
@@ -129,7 +129,7 @@ class BatchWork {
     const indexes = bad.map(({ index }) => index);
     const rows = this.#goodRows(columns, indexes);
     return this.#checkedBatch(
-      { ...rows, csv: async () => passThroughCsv(this.#raw, indexes) },
+      { ...rows, csv: async () => passThroughCsv(this.#raw, indexes, this.#plan.lineage ? this.#batch : undefined) },
       this.#rejectsOf(bad),
       0,
     );

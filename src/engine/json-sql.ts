@@ -1,7 +1,9 @@
 import type { Contract } from "../core/contract.ts";
 import { quoteLiteral } from "../core/identifier.ts";
+import { timeMark } from "../ports/source.ts";
 import { exactMark } from "./exact-json.ts";
 import { faultColumn, numbered, rowColumn, textColumn } from "./own-columns.ts";
+import { timeAsText } from "./time-text.ts";
 
 export interface JsonLines {
   /** SQL of a relation of one text column `line`. */
@@ -10,14 +12,18 @@ export interface JsonLines {
   readonly marked: boolean;
   /** Fields that the contract lacks are dropped; else they are a fault, as they would be lost without a word. */
   readonly ignoreExtra: boolean;
+  /** Whether some values carry `timeMark`. */
+  readonly times: boolean;
 }
 
 /** The contract's columns as text out of one JSON object per line: see `SourceSql`. */
-export function jsonSql(contract: Contract, { lines, marked, ignoreExtra }: JsonLines): string {
+export function jsonSql(contract: Contract, { lines, marked, ignoreExtra, times }: JsonLines): string {
   const names = Object.keys(contract.columns);
   const pointers = names.map((name) => quoteLiteral(`/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`));
-  const columns = Object.values(contract.columns).map(({ type }, index) => {
-    const text = fieldText(`fields[${index + 1}]`, pointers[index] ?? "", type === "json", marked);
+  const columns = Object.values(contract.columns).map(({ type, format }, index) => {
+    const field = `fields[${index + 1}]`;
+    const plain = fieldText(field, pointers[index] ?? "", type === "json", marked);
+    const text = times && format !== undefined ? timeText(field, format, plain) : plain;
     return `${text} as ${textColumn(index)}`;
   });
   const parsed = `select ${numbered}, line, ${faultSql(names, ignoreExtra)} as ${faultColumn} from ${lines}`;
@@ -33,6 +39,12 @@ function fieldText(field: string, pointer: string, isJson: boolean, marked: bool
   if (!marked) return plain;
   const mark = quoteLiteral(exactMark);
   return `case when starts_with(${field}, ${mark}) then substr(${field}, ${exactMark.length + 1}) else ${plain} end`;
+}
+
+/** A time that had no text of its own is given the one that the column's format asks for. */
+function timeText(field: string, format: string, plain: string): string {
+  const time = `substr(${field}, ${timeMark.length + 1})`;
+  return `case when starts_with(${field}, ${quoteLiteral(timeMark)}) then ${timeAsText(time, format)} else ${plain} end`;
 }
 
 function faultSql(names: readonly string[], ignoreExtra: boolean): string {

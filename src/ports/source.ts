@@ -34,6 +34,9 @@ export interface RecordAt {
   readonly bytes: Uint8Array;
 }
 
+/** In front of a day or time, ISO 8601, that had no text of its own: it meets whatever `format` its column has. */
+export const timeMark = "\u0001millrace:time:";
+
 /**
  * Records framed and ready for the engine.
  * `delimited`: CSV text of well-formed records, each of `columns.length` fields, LF or CRLF.
@@ -59,6 +62,8 @@ export type RecordText =
       readonly text: Uint8Array;
       /** Fields that the contract lacks are dropped instead of making the record a reject. */
       readonly ignoreExtra?: boolean;
+      /** Some values carry `timeMark`. */
+      readonly times?: boolean;
     }
   | { readonly kind: "query"; readonly sql: string };
 
@@ -89,7 +94,7 @@ export interface RawBatch {
   /** Numbers of the records that repeat others, ascending: they are not in `records`, and count as filtered. */
   readonly repeats?: readonly number[];
   /** The same batch with these records as its `repeats`. Where there are message ids. */
-  without?(repeats: ReadonlySet<number>): RawBatch;
+  without?(repeats: ReadonlySet<number>): Promise<RawBatch>;
 }
 
 /** Reads one lane in order, from the position it was opened at. */

@@ -259,9 +259,9 @@ function report(services: SinkServices, lane: Lane, prepared: Prepared, result: 
   };
   // Invariant 1, once more on this side: what people are told adds up.
   if (!isBalanced(counts)) throw notBalanced(lane, counts);
-  services.onEvent({ event: "batch", source: lane.source, counts, sizeBytes: raw.sizeBytes });
   const shown = [...checked.rejects.slice(0, limit.rejectsShown), ...result.refused].slice(0, limit.rejectsShown);
   if (shown.length > 0) services.onEvent({ event: "rejects", source: lane.source, rejects: shown });
+  services.onEvent({ event: "batch", source: lane.source, counts, sizeBytes: raw.sizeBytes });
   return counts;
 }
 

@@ -20,7 +20,7 @@ export async function withoutRepeats<Batch extends Checked>(batch: Batch, said: 
   const repeats = repeatsIn(raw, known, said);
   if (repeats.size === known.size || raw.without === undefined) throw said;
   await batch.checked.release();
-  const rest = raw.without(repeats);
+  const rest = await raw.without(repeats);
   return { ...batch, raw: rest, checked: await batch.check(rest) };
 }
 

@@ -1,14 +1,16 @@
 import type { Contract } from "../core/contract.ts";
 import { limit } from "../core/limit.ts";
-import type { Pipeline, SinkOptions } from "../core/pipeline.ts";
+import type { Pipeline, SinkOptions, SourceOptions } from "../core/pipeline.ts";
 import type { Engine } from "../engine/engine.ts";
 import { parsePlace } from "../core/place.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
+import type { MessageFormat } from "../ports/messages.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { Source } from "../ports/source.ts";
 import { adapterContext } from "./context.ts";
 import { logSink } from "./log-sink.ts";
 import { stateOfLog } from "./log-state.ts";
+import { openMessageFormat } from "./message-formats.ts";
 import { type Budget, budgetOf, openEngine } from "./resources.ts";
 import type { OpenPipeline } from "./runner.ts";
 import { isLog, openLog, openSink } from "./schemes.ts";
@@ -74,11 +76,17 @@ export class Session {
   /** The source of a pipeline. `contract` is undefined while it is still to be inferred. */
   async source(pipeline: Pipeline, contract: Contract | undefined, again: boolean): Promise<Source> {
     const { budget, context } = this;
-    const place = parsePlace(pipeline.from);
-    const source = isLog(place)
-      ? sourceOfLog(await openLog(pipeline.from, context), pipeline, budget.batchBytes, context)
-      : sourceOfPipelineFiles(pipeline, contract, again, budget.batchBytes, context);
-    return this.closing(source);
+    if (!isLog(parsePlace(pipeline.from))) {
+      return this.closing(sourceOfPipelineFiles(pipeline, contract, again, budget.batchBytes, context));
+    }
+    const format = await this.messageFormat(pipeline.source, contract);
+    const log = await openLog(pipeline.from, context);
+    return this.closing(sourceOfLog(log, format, pipeline, budget.batchBytes, context));
+  }
+
+  /** How the records of a log are read. */
+  async messageFormat(options: SourceOptions, contract: Contract | undefined): Promise<MessageFormat> {
+    return this.closing(await openMessageFormat(options, contract, this.context)).format;
   }
 
   /** Both ends of a pipeline whose contract is known. */

@@ -3,6 +3,7 @@ import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
 import type { Log } from "../ports/log.ts";
+import type { MessageFormat } from "../ports/messages.ts";
 import type { Source } from "../ports/source.ts";
 import { fileSource } from "./file-lanes.ts";
 import { logSource } from "./log-source.ts";
@@ -33,18 +34,14 @@ export function sourceOfPipelineFiles(
 /** The source of a pipeline that reads a log: the processes that run the pipeline share its lanes. */
 export function sourceOfLog(
   log: Log,
+  format: MessageFormat,
   { name, source, sink }: Pipeline,
   batchBytes: number,
   context: AdapterContext,
 ): Source {
-  const {
-    batchRows: rows = limit.logBatchRows,
-    lingerMs = limit.lingerMs,
-    ignoreExtra = false,
-    whenGone = "fail",
-  } = source;
+  const { batchRows: rows = limit.logBatchRows, lingerMs = limit.lingerMs, whenGone = "fail" } = source;
   // All lanes of a log are read at the same time, each with a batch under way and one being prepared.
   const bytes = Math.min(batchBytes, limit.logBatchBytes);
   const lineage = sink.lineage === true;
-  return logSource({ log, group: name, bounds: { rows, bytes, lingerMs }, ignoreExtra, whenGone, lineage, context });
+  return logSource({ log, group: name, bounds: { rows, bytes, lingerMs }, format, whenGone, lineage, context });
 }

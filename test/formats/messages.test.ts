@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { limit } from "../../src/core/limit.ts";
 import { messageBatch } from "../../src/formats/json/messages.ts";
-import type { RawBatch } from "../../src/ports/source.ts";
+import type { DecodedMessages } from "../../src/ports/messages.ts";
 
-function batchOf(values: readonly (string | Uint8Array)[], first = 100n): RawBatch {
+function batchOf(values: readonly (string | Uint8Array)[], first = 100n): DecodedMessages {
   const messages = values.map((value, index) => ({ offset: first + BigInt(index), value: Buffer.from(value) }));
   const bounds = {
     batchBytes: limit.batchBytes,
@@ -12,11 +12,11 @@ function batchOf(values: readonly (string | Uint8Array)[], first = 100n): RawBat
     recordBytes: 1_000,
     rejectBytes: 500,
   };
-  return messageBatch(messages, { start: { row: 0 }, end: { row: values.length }, ignoreExtra: false, bounds });
+  return messageBatch(messages, false, bounds);
 }
 
 /** Record numbers of the malformed and of the others, together each once. */
-function numbersOf(batch: RawBatch): number[] {
+function numbersOf(batch: DecodedMessages): number[] {
   const good = Array.from({ length: batch.count }, (_, index) => batch.recordOf(index));
   return [...good, ...batch.malformed.map(({ record }) => record)].toSorted((a, b) => a - b);
 }

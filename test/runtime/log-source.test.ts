@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { jsonMessages } from "../../src/formats/json/messages.ts";
 import { LaneReplaced, type Log, type LogLane, RecordsGone } from "../../src/ports/log.ts";
 import type { KeptRecord } from "../../src/ports/log.ts";
 import { logSource } from "../../src/runtime/log-source.ts";
@@ -100,7 +101,8 @@ async function runLog(
   const stop = new AbortController();
   const { whenGone = "fail", ...given } = options;
   const bounds = { rows: 100, bytes: 10_000, lingerMs: 20 };
-  const source = logSource({ log, group: "people", bounds, ignoreExtra: false, whenGone, context: scene.context });
+  const format = jsonMessages({ ignoreExtra: false });
+  const source = logSource({ log, group: "people", bounds, format, whenGone, context: scene.context });
   const sink = await scene.sink();
   const open = {
     pipeline: { ...scene.pipeline(), contract: people },

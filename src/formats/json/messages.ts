@@ -1,24 +1,13 @@
-import type { Position } from "../../core/checkpoint.ts";
 import type { Reject } from "../../core/reject.ts";
-import type { RawBatch, RecordAt } from "../../ports/source.ts";
+import type { DecodedMessages, Message, MessageBounds, MessageFormat } from "../../ports/messages.ts";
+import type { RecordAt } from "../../ports/source.ts";
 import { byteOf } from "../csv/dialect.ts";
-import type { ReadBounds } from "../frame.ts";
 import { batchOfRecords } from "../replay.ts";
 import { frameLines } from "./lines.ts";
 
-/** A record of a log: one JSON object. */
-export interface Message {
-  readonly offset: bigint;
-  readonly value: Uint8Array;
-}
-
-export interface MessageBatch {
-  readonly start: Position;
-  readonly end: Position;
-  readonly ignoreExtra: boolean;
-  readonly bounds: ReadBounds;
-  /** Records that repeat others, and are left out. */
-  readonly repeats?: ReadonlySet<number>;
+/** JSON values, an object each. */
+export function jsonMessages({ ignoreExtra }: { readonly ignoreExtra: boolean }): MessageFormat {
+  return { decode: async (messages, bounds) => messageBatch(messages, ignoreExtra, bounds) };
 }
 
 const newline = Buffer.from("\n");
@@ -27,30 +16,16 @@ const newline = Buffer.from("\n");
  * Messages as a batch: record `n` is `messages[n]`. One that is no JSON object in UTF-8, is empty or too large is
  * malformed, alone. Offsets stand in rejects as numbers; those of every log known lie below 2^53.
  */
-export function messageBatch(messages: readonly Message[], so: MessageBatch): RawBatch {
-  const { repeats } = so;
-  if (repeats === undefined || repeats.size === 0) return wholeBatch(messages, so);
-  const numbers = [...messages.keys()].filter((number) => !repeats.has(number));
-  const numberOf = (record: number): number => numbers[record] as number;
-  const batch = wholeBatch(
-    numbers.map((number) => messages[number] as Message),
-    so,
-  );
-  return {
-    ...batch,
-    read: messages.length,
-    malformed: batch.malformed.map((reject) => ({ ...reject, record: numberOf(reject.record) })),
-    recordOf: (index) => numberOf(batch.recordOf(index)),
-    repeats: [...repeats].toSorted((a, b) => a - b),
-  };
-}
-
-function wholeBatch(messages: readonly Message[], { start, end, ignoreExtra, bounds }: MessageBatch): RawBatch {
+export function messageBatch(
+  messages: readonly Message[],
+  ignoreExtra: boolean,
+  bounds: MessageBounds,
+): DecodedMessages {
   const format = ignoreExtra ? { format: "json", ignoreExtra } : { format: "json" };
   const framed = messages.some(needsLook) ? undefined : frameAsLines(messages, ignoreExtra, bounds);
   const records = (): RecordAt[] => messages.map((message) => recordAt(message));
   const batch = framed ?? batchOfRecords(format, records(), bounds);
-  return { ...batch, start, end, read: messages.length, format };
+  return { ...batch, read: messages.length, format };
 }
 
 function recordAt({ offset, value }: Message): RecordAt {
@@ -65,8 +40,8 @@ function needsLook({ value }: Message): boolean {
 function frameAsLines(
   messages: readonly Message[],
   ignoreExtra: boolean,
-  bounds: ReadBounds,
-): Omit<RawBatch, "start" | "end" | "format"> | undefined {
+  bounds: MessageBounds,
+): Omit<DecodedMessages, "format"> | undefined {
   const text = Buffer.concat(messages.flatMap(({ value }) => [value, newline]));
   const framed = frameLines(ignoreExtra, bounds)(text, true, { byte: 0, line: 1 });
   if (framed === undefined || framed.read !== messages.length) return undefined;
