@@ -53,6 +53,25 @@ function bytesText(cursor: Cursor, bytes: Buffer): string {
 const replacement = "\ufffd";
 
 function stringText(cursor: Cursor): string {
+  return cursor.made(JSON.stringify(stringOf(cursor)));
+}
+
+/** Name of the logical type of strings that hold JSON: of our own values; `Json` of Debezium's says the same. */
+export const jsonType = "json";
+
+/** JSON as it is, on one line. */
+function jsonText(cursor: Cursor): string {
+  const text = stringOf(cursor);
+  try {
+    JSON.parse(text);
+  } catch {
+    // The words of the parser would repeat a part of the value.
+    throw new ValueFault("malformed", "a string that is to hold JSON holds none");
+  }
+  return cursor.made(text.replaceAll(/[\r\n]/g, " "));
+}
+
+function stringOf(cursor: Cursor): string {
   const bytes = cursor.sized();
   const text = bytes.toString("utf8");
   // What is no UTF-8 was replaced; the character may also stand there by itself.
@@ -60,7 +79,7 @@ function stringText(cursor: Cursor): string {
     throw new ValueFault("encoding", "a string is not valid UTF-8");
   }
   if (text.includes("\0")) throw new ValueFault("malformed", "a string holds a NUL byte");
-  return cursor.made(JSON.stringify(text));
+  return text;
 }
 
 export function fixedReader(size: number): ValueReader {
@@ -94,6 +113,7 @@ function timed(iso: (cursor: Cursor) => string, zone = ""): ValueReader {
 
 /** Readers of logical types by type and name: https://avro.apache.org/docs/1.12.0/specification/#logical-types */
 export const logicalReaders: ReadonlyMap<string, ValueReader> = new Map<string, ValueReader>([
+  [`string ${jsonType}`, { read: jsonText }],
   ["int date", timed((cursor) => dayText(cursor.int()))],
   ["int time-millis", { read: (cursor) => cursor.made(`"${clockText(cursor.int(), "millis")}"`) }],
   ["long time-micros", { read: (cursor) => cursor.made(`"${clockText(cursor.long(), "micros")}"`) }],
