@@ -41,13 +41,13 @@ async function messageOf(work: Promise<unknown>): Promise<string> {
 
 describeWith("registry", "a schema registry", () => {
   let server: RestartableServer;
-  let registry: SchemaRegistry;
+  let client: SchemaRegistry;
   beforeAll(async () => {
     server = await startRegistry();
-    registry = new Clock().open(server.url);
+    client = new Clock().open(server.url);
   }, 120_000);
   afterAll(async () => {
-    await registry.close();
+    await client.close();
     await server.stop();
   });
 
@@ -60,19 +60,19 @@ describeWith("registry", "a schema registry", () => {
 
   it("gives a schema one id and the schema of an id, and says which it does not know", async () => {
     const schema = recordOf({ name: "a", type: "int" });
-    const id = await registry.register("given-value", schema);
-    expect(await registry.register("given-value", schema)).toBe(id);
-    const found = await registry.schemas([id, 2_000_000_000], never);
+    const id = await client.register("given-value", schema);
+    expect(await client.register("given-value", schema)).toBe(id);
+    const found = await client.schemas([id, 2_000_000_000], never);
     expect([...found.keys()]).toEqual([id]);
     expect(found.get(id)).toEqual({ kind: "AVRO", text: schema, references: [] });
   });
 
   it("refuses a schema that is not compatible, and one that is none, with its words", async () => {
-    await registry.register("strict-value", recordOf({ name: "a", type: "int" }));
+    await client.register("strict-value", recordOf({ name: "a", type: "int" }));
     expect((await call("PUT", "/config/strict-value", { compatibility: "BACKWARD" })).status).toBe(200);
-    const refused = await messageOf(registry.register("strict-value", recordOf({ name: "a", type: "string" })));
+    const refused = await messageOf(client.register("strict-value", recordOf({ name: "a", type: "string" })));
     expect(refused).toMatch(/^SCHEMA_REFUSED: .* refuses the schema of strict-value: it is not compatible .*STRING/);
-    expect(await messageOf(registry.register("none-value", '{"type":"nothing"}'))).toMatch(/^SCHEMA_REFUSED/);
+    expect(await messageOf(client.register("none-value", '{"type":"nothing"}'))).toMatch(/^SCHEMA_REFUSED/);
   });
 
   it("gives the schemas that one names, those that others need first", async () => {
@@ -87,7 +87,7 @@ describeWith("registry", "a schema registry", () => {
     await register("point", point);
     await register("line", line, "point");
     const id = await register("picture-value", picture, "line");
-    expect((await registry.schemas([id], never)).get(id)?.references).toEqual([point, line]);
+    expect((await client.schemas([id], never)).get(id)?.references).toEqual([point, line]);
   });
 });
 
