@@ -23,8 +23,8 @@ export const primitives: ReadonlyMap<string, ValueReader> = new Map<string, Valu
   ["boolean", { read: booleanText }],
   ["int", { read: (cursor) => counted(cursor, String(cursor.int())) }],
   ["long", { read: (cursor) => counted(cursor, String(cursor.long())) }],
-  ["float", { read: (cursor) => numberText(cursor, cursor.take(4).readFloatLE(0)) }],
-  ["double", { read: (cursor) => numberText(cursor, cursor.take(8).readDoubleLE(0)) }],
+  ["float", { read: (cursor) => numberText(cursor, cursor.float()) }],
+  ["double", { read: (cursor) => numberText(cursor, cursor.double()) }],
   ["bytes", { read: (cursor) => bytesText(cursor, cursor.sized()) }],
   ["string", { read: stringText }],
 ]);
@@ -50,10 +50,8 @@ function bytesText(cursor: Cursor, bytes: Buffer): string {
   return cursor.made(`"${bytes.toString("base64")}"`);
 }
 
-const replacement = "\ufffd";
-
 function stringText(cursor: Cursor): string {
-  return cursor.made(JSON.stringify(stringOf(cursor)));
+  return cursor.made(JSON.stringify(cursor.string()));
 }
 
 /** Name of the logical type of strings that hold JSON: of our own values; `Json` of Debezium's says the same. */
@@ -61,7 +59,7 @@ export const jsonType = "json";
 
 /** JSON as it is, on one line. */
 function jsonText(cursor: Cursor): string {
-  const text = stringOf(cursor);
+  const text = cursor.string();
   try {
     JSON.parse(text);
   } catch {
@@ -69,17 +67,6 @@ function jsonText(cursor: Cursor): string {
     throw new ValueFault("malformed", "a string that is to hold JSON holds none");
   }
   return cursor.made(text.replaceAll(/[\r\n]/g, " "));
-}
-
-function stringOf(cursor: Cursor): string {
-  const bytes = cursor.sized();
-  const text = bytes.toString("utf8");
-  // What is no UTF-8 was replaced; the character may also stand there by itself.
-  if (text.includes(replacement) && !Buffer.from(text, "utf8").equals(bytes)) {
-    throw new ValueFault("encoding", "a string is not valid UTF-8");
-  }
-  if (text.includes("\0")) throw new ValueFault("malformed", "a string holds a NUL byte");
-  return text;
 }
 
 export function fixedReader(size: number): ValueReader {
