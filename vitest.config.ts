@@ -13,6 +13,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A crowded machine kills a merge with one test in four thousand. What passed only when tried again is listed: mend it.
+    retry: process.env["CI"] === undefined ? 0 : 1,
     watch: false,
     reporters: existsSync(reporter) ? ["default", reporter] : ["default"],
     coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary", "html"] },

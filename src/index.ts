@@ -14,6 +14,7 @@ export {
   pipeline,
   type SinkOptions,
   type SourceOptions,
+  type ViaOptions,
 } from "./core/pipeline.ts";
 export { type Reason, type ReasonCode, type Reject, reasonCodes } from "./core/reject.ts";
 export {

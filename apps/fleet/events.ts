@@ -108,7 +108,7 @@ function addWelcome(app: FastifyInstance, stream: Log): void {
   };
   app.get("/events", { schema }, async (_, reply) => {
     const lanes = await stream.lanes().catch((error: unknown) => Promise.reject(stream.explain(error)));
-    const served = lanes.reduce((sum, { end }) => sum + end, 0n);
+    const served = lanes.reduce((sum, { appended, end }) => sum + (appended ?? end), 0n);
     const page = `<!doctype html>\n<title>Events</title>\n<p>Welcome to KafkaProducer/HTTPServer!</p>\n<p>Events served: ${served}.</p>\n`;
     return reply.type("text/html; charset=utf-8").send(page);
   });

@@ -62,6 +62,7 @@ export interface SourceFlags {
   readonly quote?: string;
   readonly encoding?: SourceOptions["encoding"];
   readonly format?: SourceOptions["format"];
+  readonly sheet?: string;
   readonly null?: string;
   readonly ignoreExtra?: boolean;
   readonly registry?: string;
@@ -80,9 +81,11 @@ export function addSourceFlags(command: Command): Command {
         "json",
         "ndjson",
         "parquet",
+        "xlsx",
         "avro",
       ]),
     )
+    .option("--sheet <name>", "the sheet of a workbook; its first visible one when not said")
     .option("--registry <url>", "the schema registry of a log of Avro: http://host:8081")
     .option("--null <text>", "unquoted text that means missing, besides the empty field")
     .option("--ignore-extra", "drop columns that the contract lacks instead of refusing the file");
@@ -93,13 +96,15 @@ export function sourceOptionsOf(flags: SourceFlags): SourceOptions {
     header,
     delimiter: fields,
     quote: quotes,
-    encoding: text,
+    encoding,
     format,
+    sheet,
     null: nullText,
     ignoreExtra,
     registry,
   } = flags;
-  return given({ header, delimiter: fields, quote: quotes, encoding: text, format, nullText, ignoreExtra, registry });
+  const text = { header, delimiter: fields, quote: quotes, encoding, nullText };
+  return given({ ...text, format, sheet, ignoreExtra, registry });
 }
 
 /** Flags that say where rows go and how they meet the table. */
@@ -110,6 +115,7 @@ export interface TargetFlags {
   readonly mode?: Mode;
   readonly lineage?: boolean;
   readonly stateSchema?: string;
+  readonly state?: string;
 }
 
 export function addTargetFlags(command: Command): Command {
@@ -124,13 +130,14 @@ export function addTargetFlags(command: Command): Command {
       new Option("--mode <mode>", "how rows meet the table; merge when there is a key, else append").choices(modes),
     )
     .option("--lineage", "give a table that is created the column _millrace, which `why` resolves to file and line")
-    .option("--state-schema <name>", "schema of the tables that Millrace keeps");
+    .option("--state-schema <name>", "schema of the tables that Millrace keeps")
+    .option("--state <url>", "where position, rejects and ledger are kept when rows go into a log");
 }
 
 export function addToFlag(command: Command): Command {
   return command.option(
     "--to <url>",
-    "where rows are: duckdb:PATH, postgres://user@host/database, file:FOLDER (needed)",
+    "where rows are: duckdb:PATH, postgres://user@host/database, file:FOLDER, log:FOLDER, kafka://host/topic (needed)",
   );
 }
 

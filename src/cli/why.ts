@@ -91,7 +91,7 @@ function tellTraces(traces: readonly Trace[], flags: WhyFlags): void {
   }
 }
 
-function traceJson({ source, replayOf, record, line, batch, definition }: Trace): string {
+function traceJson({ source, replayOf, record, line, batch, definition, before }: Trace): string {
   const { number, exact } = line ?? { number: undefined, exact: undefined };
   const replayed = replayOf === undefined ? {} : { replayOf: String(replayOf) };
   return JSON.stringify({
@@ -103,6 +103,7 @@ function traceJson({ source, replayOf, record, line, batch, definition }: Trace)
     record,
     ...batchJson(batch),
     definition,
+    ...(before.length === 0 ? {} : { before: before.map((hop) => ({ ...batchJson(hop.batch), record: hop.record })) }),
   });
 }
 
@@ -118,14 +119,20 @@ function batchJson({
   return { batch: String(batch), pipeline, version, run, table, startedAt, committedAt };
 }
 
-function traceLines({ source, replayOf, line, record, batch, definition }: Trace): string[] {
+function traceLines({ source, replayOf, line, record, batch, definition, before }: Trace): string[] {
   const place = line === undefined ? source : `${source}:${line.number}`;
   const about =
     line?.exact === false
       ? ` (about: records of this batch span several lines; it is record ${record ?? 0} of it)`
       : "";
   const replayed = replayOf === undefined ? [] : [`  replayed  reject ${replayOf}, as it was or corrected`];
-  return [stdout.style("bold", safeText(place)) + about, ...replayed, ...batchLines(batch), ...stepLines(definition)];
+  const stages = before.flatMap((hop) => [
+    `  through   ${safeText(hop.batch.table)}`,
+    ...batchLines(hop.batch),
+    ...stepLines(hop.definition),
+  ]);
+  const last = [...batchLines(batch), ...stepLines(definition)];
+  return [stdout.style("bold", safeText(place)) + about, ...replayed, ...last, ...stages];
 }
 
 function batchLines(batch: LedgerEntry): string[] {
@@ -148,7 +155,7 @@ function stepLines(definition: JsonObject | undefined): string[] {
 }
 
 function tellFates(fates: readonly LineFate[], subject: string, flags: WhyFlags): void {
-  for (const { batch, rejects, rows, exact } of fates) {
+  for (const { batch, rejects, rows, table, exact } of fates) {
     if (flags.json === true) {
       const kept = rejects.map((reject) => ({ id: String(reject.id), state: reject.state, ...rejectJson(reject) }));
       stdout.line(
@@ -162,7 +169,7 @@ function tellFates(fates: readonly LineFate[], subject: string, flags: WhyFlags)
       stdout.line(`  became    reject ${reject.id} (${reject.state}): ${reject.reasons.map(reasonText).join("; ")}`);
       stdout.line(`            ${recordText(reject)}`);
     }
-    if (rows.length > 0) stdout.line(`  became    a row of ${safeText(batch.table)}`);
+    if (rows.length > 0) stdout.line(`  became    a row of ${safeText(table)}`);
     for (const line of rows.length > 0 ? rowLines(rows, stdout) : []) stdout.line(`    ${line}`);
     if (rejects.length + rows.length === 0) stdout.line(`  became    ${exact ? noRow : noRecord}`);
   }

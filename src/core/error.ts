@@ -21,6 +21,8 @@ export const errorCodes = {
   FILE_EMPTY: { exit: 1, title: "The file holds no record to infer a contract from" },
   FILE_CHANGED: { exit: 1, title: "The file changed while it was read" },
   FILE_FORMAT: { exit: 1, title: "The file is not in the format expected" },
+  FILE_ENCRYPTED: { exit: 1, title: "The file is protected by a password" },
+  SHEET_UNKNOWN: { exit: 1, title: "The workbook has no such sheet" },
   FILE_TRUNCATED: { exit: 1, title: "The file ends too early" },
   FILE_EXPANDS: { exit: 1, title: "The compressed file expands beyond the limit" },
   HEADER_MISMATCH: { exit: 1, title: "The header does not match the contract" },

@@ -32,8 +32,17 @@ export const limit = {
   /** A compressed file may expand by this factor, once past `expandBytes`; beyond it is taken for a bomb. */
   expandRatio: 1000,
   expandBytes: 64 * MiB,
+  /** The same of what a workbook holds, whose texts and numbers pack less well; and bytes of its list of parts. */
+  zipExpandRatio: 300,
+  zipDirectoryBytes: 16 * MiB,
+  /** Of a workbook: its texts, those of them held in memory, the rest lying in a file, and sheets. */
+  sharedTextBytes: 2048 * MiB,
+  sharedTextMemoryBytes: 24 * MiB,
+  sheets: 10_000,
   /** First rejects shown in a summary. */
   rejectsShown: 5,
+  /** Examples of a column's values in a profile, and of what a step changed in a summary. */
+  examplesShown: 3,
   /** Waiting for a destination that is down: first pause, longest pause, and when a one-off command gives up. */
   retryFirstMs: 100,
   retryMaxMs: 5_000,
@@ -75,6 +84,8 @@ export const limit = {
   /** Text that is made of a batch of binary values, for each of their bytes: what is over waits for the next one. */
   decodedRatio: 2,
   lingerMs: 200,
+  /** Values of a batch that are appended to a log at once. */
+  logAppendBytes: 4 * MiB,
   /** Largest value of a log. */
   logValueBytes: 16 * MiB,
   /** Characters of a schema of messages, how deep its types and values may be nested, and digits and bytes of a decimal. */
@@ -98,6 +109,13 @@ export const limit = {
   /** Small keyed data: see ports/store. */
   storeKeyChars: 200,
   storeValueBytes: MiB,
+  /** Replicas: characters of a name, bytes of one row, rows and bytes that are written or read at once. */
+  replicaNameChars: 200,
+  replicaRowBytes: 16 * MiB,
+  replicaPieceRows: 500,
+  replicaPieceBytes: MiB,
+  /** How long what was replaced or cleared is kept for those who still read it; after it what a write left is removed. */
+  replicaReadMs: 600_000,
   /** Processes that may work through one that holds a DuckDB file; what they say to each other, and how far ahead. */
   sharedGuests: 64,
   sharedFrameBytes: 64 * MiB,

@@ -17,7 +17,8 @@ const oneOf = (...allowed: readonly string[]): Rule => [
 ];
 
 export const sourceRules: Readonly<Record<string, Rule>> = {
-  format: oneOf("csv", "json", "ndjson", "parquet", "avro"),
+  format: oneOf("csv", "json", "ndjson", "parquet", "xlsx", "avro"),
+  sheet: aText,
   header: aBoolean,
   delimiter: aChar,
   quote: [(value) => typeof value === "string" && value.length <= 1, "one character, or none"],
@@ -33,11 +34,16 @@ export const sourceRules: Readonly<Record<string, Rule>> = {
   registry: aText,
 };
 
+const { batchRows, lingerMs, whenGone } = sourceRules as Readonly<Record<"batchRows" | "lingerMs" | "whenGone", Rule>>;
+
+export const viaRules: Readonly<Record<string, Rule>> = { batchRows, lingerMs, whenGone, state: aText };
+
 export const sinkRules: Readonly<Record<string, Rule>> = {
   table: aText,
   mode: oneOf("append", "merge", "replace"),
   lineage: aBoolean,
   stateSchema: aText,
+  state: aText,
   guarantee: oneOf("exactly-once"),
 };
 

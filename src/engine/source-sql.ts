@@ -3,7 +3,7 @@ import { quoteIdentifier, quoteLiteral } from "../core/identifier.ts";
 import type { EngineConnection } from "../ports/engine.ts";
 import type { RecordText } from "../ports/source.ts";
 import { describeColumns } from "./described.ts";
-import { exactJson } from "./exact-json.ts";
+import { doubleColumns, exactJson } from "./exact-json.ts";
 import { jsonSql } from "./json-sql.ts";
 import { faultColumn, numbered, textColumn } from "./own-columns.ts";
 import { type Scratch, scratchFile } from "./scratch.ts";
@@ -30,7 +30,7 @@ export async function sourceSql(
     case "delimited":
       return scratched(records.text, (path) => delimitedSql(records, names, path));
     case "json": {
-      const { text, marked } = exactJson(records.text);
+      const { text, marked } = exactJson(records.text, doubleColumns(contract));
       const lines = await jsonLines(text);
       const { ignoreExtra = false, times = false } = records;
       const json = { lines: lines.sql, marked, ignoreExtra, times };

@@ -22,8 +22,8 @@ export type DecodedMessages = Omit<RawBatch, "start" | "end">;
 export interface MessageFormat {
   /**
    * Makes records of the messages, one of each: of all of them, or of as many from the first on, one at least, as the
-   * bounds allow. What is no record is malformed, alone. `messages` is not empty. Rejects when the signal aborts
-   * meanwhile, and with what keeps all of them from being read, such as SINK_UNREACHABLE for a registry that stays away.
+   * bounds allow. What is no record is malformed, alone. Rejects when the signal aborts meanwhile, and with what keeps
+   * all of them from being read, such as SINK_UNREACHABLE for a registry that stays away.
    */
   decode(messages: readonly Message[], bounds: MessageBounds, signal: AbortSignal): Promise<DecodedMessages>;
 }

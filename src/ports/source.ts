@@ -89,8 +89,12 @@ export interface RawBatch {
   readonly format: JsonObject;
   /** When each record was appended to its log, in ms since 1970, where the source knows. */
   readonly timesMs?: Float64Array;
-  /** One a record, where the source has no position. */
-  readonly messageIds?: readonly string[];
+  /** By record, all `read` of them: what repeats of it are known by. Undefined for a record that comes once. */
+  readonly messageIds?: readonly (string | undefined)[];
+  /** Numbers of the records that repeat others, ascending: they are not in `records`, and count as filtered. */
+  readonly repeats?: readonly number[];
+  /** The same batch with these records as its `repeats`. Where there are message ids. */
+  without?(repeats: ReadonlySet<number>): Promise<RawBatch>;
 }
 
 /** Reads one lane in order, from the position it was opened at. */

@@ -5,7 +5,10 @@ import type { AdapterContext } from "../ports/adapter.ts";
 import { type KeptRecord, LaneReplaced, type Log, type LogLane, RecordsGone } from "../ports/log.ts";
 import type { DecodedMessages, MessageFormat } from "../ports/messages.ts";
 import type { KnownLanes, Lane, LaneReader, RawBatch, Source } from "../ports/source.ts";
+import { interrupted } from "./interruption.ts";
 import { type BatchBounds, LogBatches } from "./log-batches.ts";
+import { decodeWithout, messageIdsOf, twinsIn } from "./message-repeats.ts";
+import { originsField, packOrigins } from "./origins.ts";
 
 export interface LogSourceOptions {
   readonly log: Log;
@@ -16,6 +19,8 @@ export interface LogSourceOptions {
   readonly format: MessageFormat;
   /** What to do about records that are not kept any more: fail, or go on behind them and say so. */
   readonly whenGone: "fail" | "skip";
+  /** Whether the ledger is to keep which record of the stage before each record is. */
+  readonly lineage?: boolean;
   readonly context: Pick<AdapterContext, "pause" | "notice">;
 }
 
@@ -151,23 +156,50 @@ class LogLaneReader implements LaneReader {
     const records = await this.#nextRecords();
     // What a lane that is not this process's any more has still handed out is left to whoever reads it now.
     if (records === undefined || this.#signal.aborted) return undefined;
-    const batch = await this.#decode(records);
+    const ids = messageIdsOf(records);
+    const batch = await this.#decode(records, twinsIn(ids));
     if (batch === undefined) return undefined;
     const taken = records.slice(0, batch.read);
     this.#left = records.slice(batch.read);
     const start = this.#position;
     const last = taken.at(-1)?.offset ?? 0n;
     this.#position = { row: start.row + taken.length, offset: String(last + 1n) };
-    return { ...batch, start, end: this.#position, timesMs: Float64Array.from(taken, ({ timeMs }) => timeMs) };
+    const timesMs = Float64Array.from(taken, ({ timeMs }) => timeMs);
+    const so = { end: this.#position, timesMs };
+    const messageIds = ids.slice(0, batch.read);
+    if (messageIds.every((id) => id === undefined)) return { ...batch, ...so, start };
+    return this.#ofStage(batch, taken, { ...so, start: this.#withOrigins(start, messageIds), messageIds });
+  }
+
+  /** Records that a stage sent carry its ids, by which repeats are known; what others appended comes as it is. */
+  #ofStage(
+    batch: DecodedMessages,
+    taken: readonly KeptRecord[],
+    so: Pick<RawBatch, "start" | "end" | "timesMs" | "messageIds">,
+  ): RawBatch {
+    const without = async (repeats: ReadonlySet<number>): Promise<RawBatch> => {
+      const rest = await this.#decode(taken, repeats);
+      if (rest === undefined) throw interrupted();
+      return this.#ofStage(rest, taken, so);
+    };
+    return { ...batch, ...so, without };
+  }
+
+  #withOrigins(start: Position, messageIds: readonly (string | undefined)[]): Position {
+    const origins = this.#options.lineage === true ? packOrigins(messageIds) : undefined;
+    return origins === undefined ? start : { ...start, [originsField]: origins };
   }
 
   /** Undefined when the lane was left meanwhile. */
-  async #decode(records: readonly KeptRecord[]): Promise<DecodedMessages | undefined> {
+  async #decode(records: readonly KeptRecord[], repeats: ReadonlySet<number>): Promise<DecodedMessages | undefined> {
     const { format, bounds } = this.#options;
     const { recordBytes, rejectBytes, batchRecords } = limit;
     const batchBytes = bounds.bytes * limit.decodedRatio;
     try {
-      return await format.decode(records, { batchBytes, batchRecords, recordBytes, rejectBytes }, this.#signal);
+      return await decodeWithout(format, records, repeats, {
+        bounds: { batchBytes, batchRecords, recordBytes, rejectBytes },
+        signal: this.#signal,
+      });
     } catch (error) {
       if (this.#signal.aborted) return undefined;
       throw error;

@@ -6,6 +6,7 @@ import type { Archive, ArchiveFactory } from "../ports/archive.ts";
 import type { Log, LogFactory } from "../ports/log.ts";
 import type { SchemaRegistry, SchemaRegistryFactory } from "../ports/schemas.ts";
 import type { Sink } from "../ports/sink.ts";
+import type { Replicas, ReplicasFactory } from "../ports/replicas.ts";
 import type { Store, StoreFactory } from "../ports/store.ts";
 
 /**
@@ -16,10 +17,10 @@ const sinks: Readonly<Record<string, () => Promise<SinkFactory>>> = {
   duckdb: async () => (await import("../adapters/duckdb/index.ts")).duckdbSink,
   postgres: async () => (await import("../adapters/postgres/index.ts")).postgresSink,
   postgresql: async () => (await import("../adapters/postgres/index.ts")).postgresSink,
+  mysql: async () => (await import("../adapters/mysql/index.ts")).mysqlSink,
+  mariadb: async () => (await import("../adapters/mysql/index.ts")).mysqlSink,
   file: async () => (await import("../adapters/file/index.ts")).fileSink,
 };
-
-export const sinkSchemes: readonly string[] = Object.keys(sinks);
 
 const archives: Readonly<Record<string, () => Promise<ArchiveFactory>>> = {
   file: async () => (await import("../adapters/file/index.ts")).fileArchive,
@@ -30,11 +31,22 @@ const stores: Readonly<Record<string, () => Promise<StoreFactory>>> = {
   file: async () => (await import("../adapters/file/index.ts")).fileStore,
   postgres: async () => (await import("../adapters/postgres/index.ts")).postgresStore,
   postgresql: async () => (await import("../adapters/postgres/index.ts")).postgresStore,
+  redis: async () => (await import("../adapters/redis/index.ts")).redisStore,
+  rediss: async () => (await import("../adapters/redis/index.ts")).redisStore,
+};
+
+const replicas: Readonly<Record<string, () => Promise<ReplicasFactory>>> = {
+  file: async () => (await import("../adapters/file/index.ts")).fileReplicas,
+  redis: async () => (await import("../adapters/redis/index.ts")).redisReplicas,
+  rediss: async () => (await import("../adapters/redis/index.ts")).redisReplicas,
 };
 
 const logs: Readonly<Record<string, () => Promise<LogFactory>>> = {
   log: async () => (await import("../adapters/log/index.ts")).embeddedLog,
   kafka: async () => (await import("../adapters/kafka/index.ts")).kafkaLog,
+  nats: async () => (await import("../adapters/nats/index.ts")).natsLog,
+  redis: async () => (await import("../adapters/redis/index.ts")).redisLog,
+  rediss: async () => (await import("../adapters/redis/index.ts")).redisLog,
 };
 
 const registries: Readonly<Record<string, () => Promise<SchemaRegistryFactory>>> = {
@@ -79,6 +91,13 @@ export async function openStore(url: string, context: AdapterContext): Promise<S
 export async function openRegistry(url: string, context: AdapterContext): Promise<SchemaRegistry> {
   const factory = await factoryOf(registries, parsePlace(url), "There is no schema registry at", "Schema registries");
   return factory(url, context);
+}
+
+/** The replicas at `url`, not yet connected. */
+export async function openReplicas(url: string, context: AdapterContext): Promise<Replicas> {
+  const place = parsePlace(url);
+  const factory = await factoryOf(replicas, place, "Replicas cannot be kept in", "Places of replicas");
+  return factory(place, context);
 }
 
 function factoryOf<Factory>(

@@ -35,12 +35,13 @@ export function sourceOfPipelineFiles(
 export function sourceOfLog(
   log: Log,
   format: MessageFormat,
-  { name, source }: Pipeline,
+  { name, source, sink }: Pipeline,
   batchBytes: number,
   context: AdapterContext,
 ): Source {
   const { batchRows: rows = limit.logBatchRows, lingerMs = limit.lingerMs, whenGone = "fail" } = source;
   // All lanes of a log are read at the same time, each with a batch under way and one being prepared.
   const bytes = Math.min(batchBytes, limit.logBatchBytes);
-  return logSource({ log, group: name, bounds: { rows, bytes, lingerMs }, format, whenGone, context });
+  const lineage = sink.lineage === true;
+  return logSource({ log, group: name, bounds: { rows, bytes, lingerMs }, format, whenGone, lineage, context });
 }

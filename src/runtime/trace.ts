@@ -4,13 +4,16 @@ import type { LedgerEntry } from "../core/ledger.ts";
 import { limit } from "../core/limit.ts";
 import { decodeLineage, encodeLineage } from "../core/lineage.ts";
 import type { StoredReject } from "../core/reject.ts";
+import { parsePlace } from "../core/place.ts";
 import type { EngineRow } from "../ports/engine.ts";
 import type { Sink } from "../ports/sink.ts";
 import { replayedRejects } from "./replay.ts";
+import { isLog } from "./schemes.ts";
+import { type RecordOf, recordBefore, recordsBehind } from "./stage-trace.ts";
 
 /** Where a row came from. */
 export interface Trace {
-  /** The file or topic; for a replayed record the one that it first came from. */
+  /** The file or topic; for a replayed record, and behind stages, the one that it first came from. */
   readonly source: string;
   /** The reject that was replayed, perhaps corrected, to make the row. */
   readonly replayOf: bigint | undefined;
@@ -20,6 +23,13 @@ export interface Trace {
   readonly line: { readonly number: number; readonly exact: boolean } | undefined;
   readonly batch: LedgerEntry;
   /** Contract and steps that made the row. */
+  readonly definition: JsonObject | undefined;
+  /** Of a row that came through stages: the batches of those before, the nearest first. */
+  readonly before: readonly Hop[];
+}
+
+/** A stage that a row came through. */
+export interface Hop extends RecordOf {
   readonly definition: JsonObject | undefined;
 }
 
@@ -50,13 +60,36 @@ async function traceLineage(sink: Sink, value: bigint): Promise<Trace> {
       remedy: "The row's _millrace column, or the ledger, was changed by hand.",
     });
   }
-  const definition = await sink.records.definition(entry.pipeline, entry.version);
-  const reject = await replayedReject(sink, entry, record);
-  if (reject === undefined) {
-    return { source: entry.source, replayOf: undefined, record, line: lineOf(entry, record), batch: entry, definition };
+  const { definition } = await hopOf(sink, { batch: entry, record });
+  return { ...(await originOf(sink, { batch: entry, record })), record, batch: entry, definition };
+}
+
+type Origin = Pick<Trace, "source" | "line" | "replayOf" | "before">;
+
+/** Where a record of a batch first came from, through replays and stages as far as this sink knows. */
+async function originOf(sink: Sink, at: RecordOf): Promise<Origin> {
+  const { batch, record } = at;
+  const reject = await replayedReject(sink, batch, record);
+  if (reject !== undefined) {
+    const [rejected] = await sink.records.ledger({ batch: reject.batch, limit: 1 });
+    const first = rejected === undefined ? undefined : await beforeOf(sink, { batch: rejected, record: reject.record });
+    const line = reject.line === undefined ? undefined : { number: reject.line, exact: true };
+    return { ...{ source: reject.source, line, before: [] }, ...first, replayOf: reject.id };
   }
-  const line = reject.line === undefined ? undefined : { number: reject.line, exact: true };
-  return { source: reject.source, replayOf: reject.id, record, line, batch: entry, definition };
+  return (
+    (await beforeOf(sink, at)) ?? { source: batch.source, line: lineOf(batch, record), replayOf: undefined, before: [] }
+  );
+}
+
+async function beforeOf(sink: Sink, at: RecordOf): Promise<Origin | undefined> {
+  const before = await recordBefore(sink, at);
+  if (before === undefined) return undefined;
+  const origin = await originOf(sink, before);
+  return { ...origin, before: [await hopOf(sink, before), ...origin.before] };
+}
+
+async function hopOf(sink: Sink, { batch, record }: RecordOf): Promise<Hop> {
+  return { batch, record, definition: await sink.records.definition(batch.pipeline, batch.version) };
 }
 
 /** The reject that record `record` of a replayed batch was; undefined for any other batch. */
@@ -81,6 +114,8 @@ export interface LineFate {
   readonly batch: LedgerEntry;
   readonly rejects: readonly StoredReject[];
   readonly rows: readonly EngineRow[];
+  /** That the rows are in: the batch's, or behind stages that of the last. */
+  readonly table: string;
   /** False when records of the batch span several lines: which row the line became is then not known. */
   readonly exact: boolean;
 }
@@ -93,24 +128,52 @@ export async function traceLine(sink: Sink, source: string, line: number): Promi
 }
 
 async function fateOf(sink: Sink, entry: LedgerEntry, line: number): Promise<LineFate> {
-  const rows = await rowsOf(sink, entry, line);
+  const rejects = await rejectsOf(sink, entry, (reject) => reject.line === line);
+  const record = line - Number(entry.start["line"]);
+  // Where the batch has more lines than records the line's record is not known.
+  const exact = lineOf(entry, record)?.exact === true;
+  const { rows, table, ...later } = exact ? await becameOf(sink, { batch: entry, record }) : nothing(entry);
+  return { batch: entry, rejects: [...rejects, ...later.rejects], rows, table, exact };
+}
+
+type Became = Pick<LineFate, "rows" | "rejects" | "table">;
+
+const nothing = ({ table }: LedgerEntry): Became => ({ rows: [], rejects: [], table });
+
+/** The row that the record became, here or behind later stages, and rejects of those. */
+async function becameOf(sink: Sink, at: RecordOf): Promise<Became> {
+  const { batch, record } = at;
+  if (!isLog(parsePlace(batch.table))) {
+    const lineage = encodeLineage(batch.batch, record);
+    const rows = await sink.records.rowsByLineage(batch.table, lineage, lineage, limit.rowsShown);
+    return { rows, rejects: [], table: batch.table };
+  }
+  const rows: EngineRow[] = [];
+  const rejects: StoredReject[] = [];
+  let { table } = batch;
+  for (const behind of await recordsBehind(sink, at)) {
+    rejects.push(...(await rejectsOf(sink, behind.batch, (reject) => reject.record === behind.record)));
+    const further = await becameOf(sink, behind);
+    rows.push(...further.rows);
+    rejects.push(...further.rejects);
+    ({ table } = further);
+  }
+  return { rows, rejects, table };
+}
+
+async function rejectsOf(
+  sink: Sink,
+  entry: LedgerEntry,
+  isWanted: (reject: StoredReject) => boolean,
+): Promise<StoredReject[]> {
   const rejects: StoredReject[] = [];
   for (let after = -1n; ; ) {
     const page = await sink.records.rejects({ pipeline: entry.pipeline, after, limit: 1000 });
-    rejects.push(...page.filter((reject) => reject.batch === entry.batch && reject.line === line));
+    rejects.push(...page.filter((reject) => reject.batch === entry.batch && isWanted(reject)));
     const last = page.at(-1);
-    if (last === undefined) break;
+    if (last === undefined) return rejects;
     after = last.id;
   }
-  return { batch: entry, rejects, rows, exact: lineOf(entry, 0)?.exact === true };
-}
-
-/** The row that the line became; none where the batch has more lines than records, as its record is not known then. */
-async function rowsOf(sink: Sink, entry: LedgerEntry, line: number): Promise<EngineRow[]> {
-  const record = line - Number(entry.start["line"]);
-  if (lineOf(entry, record)?.exact !== true) return [];
-  const lineage = encodeLineage(entry.batch, record);
-  return sink.records.rowsByLineage(entry.table, lineage, lineage, limit.rowsShown);
 }
 
 function shownKey(key: Readonly<Record<string, string>>): string {

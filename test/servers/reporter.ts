@@ -22,6 +22,15 @@ function servicesNotRun(suites: TestSuite[]): string[] {
   return [...new Set(suites.flatMap((suite) => suite.meta().notRun ?? []))].sort();
 }
 
+/** Tests that failed and then passed: on CI they are tried a second time, and must not be forgotten for that. */
+function flakyTests(modules: readonly TestModule[]): string[] {
+  return modules.flatMap((module) =>
+    [...module.children.allTests()]
+      .filter((test) => test.diagnostic()?.flaky === true)
+      .map((test) => `FLAKY: ${module.relativeModuleId} > ${test.fullName} (passed when tried again)`),
+  );
+}
+
 /**
  * Ends the run with what could not be tested and with one line of counts. A person may lack a server; on CI all of
  * them can be had, so that a test which did not run there has failed.
@@ -30,7 +39,7 @@ export default class NotRunReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], stray: readonly SerializedError[]): void {
     const missing = servicesNotRun(modules.flatMap((module) => [...module.children.allSuites()]));
     const { passed, failed, skipped } = count(modules, stray);
-    const lines = missing.map(notRunLine);
+    const lines = [...flakyTests(modules), ...missing.map(notRunLine)];
     lines.push(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
     const onCi = (process.env["CI"] ?? "") !== "";
     if (missing.length > 0 && onCi) process.exitCode = 1;
