@@ -14,7 +14,7 @@ const newline = Buffer.from("\n");
 
 /**
  * Messages as a batch: record `n` is `messages[n]`. One that is no JSON object in UTF-8, is empty or too large is
- * malformed, alone. Offsets stand in rejects as numbers; those of every log known lie below 2^53.
+ * malformed, alone.
  */
 export function messageBatch(
   messages: readonly Message[],
@@ -29,7 +29,7 @@ export function messageBatch(
 }
 
 function recordAt({ offset, value }: Message): RecordAt {
-  return { line: undefined, offset: Number(offset), bytes: value };
+  return { line: undefined, offset, bytes: value };
 }
 
 /** Nearly all messages are one line of text; for the others a look at each of them is needed. */
