@@ -35,6 +35,8 @@ export async function runWrk(
   scriptArgs: readonly string[] = [],
 ): Promise<WrkReport> {
   const args = ["--threads", "1", "--connections", String(connections), "--duration", `${seconds}s`];
+  // An answer that is late is no failure: it shows in the rate.
+  args.push("--timeout", "30s");
   const { stdout } = await runProgram(wrk, [...args, "--script", script, url, ...scriptArgs]);
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as WrkReport;
 }

@@ -3,6 +3,7 @@ dofile(debug.getinfo(1).source:match("@(.*/)") .. "../http/wrk-report.lua")
 
 local posts = {}
 local at = 0
+local startSeconds = os.time()
 
 local fields = { "timestamp", "make", "model", "position_x", "position_y", "position_z", "speed" }
 
@@ -24,17 +25,22 @@ function init(args)
   for post = 1, events == 1 and 2000 or 50 do
     local body, kind
     if events == 1 then
-      body, kind = event(post * 7, "%s=%s", "&"), "application/x-www-form-urlencoded"
+      body, kind = event(post, "%s=%s", "&"), "application/x-www-form-urlencoded"
     else
       local list = {}
       for index = 1, events do list[index] = "{" .. event(post * events + index, '"%s":%s', ",") .. "}" end
       body, kind = "[" .. table.concat(list, ",") .. "]", "application/json"
     end
-    posts[post] = wrk.format("POST", "/events", { ["content-type"] = kind }, body)
+    local text = wrk.format("POST", "/events", { ["content-type"] = kind }, body)
+    -- Around the time of the first event, which is another one in each post.
+    local from, to = text:find("1790000000%.%d+")
+    if events > 1 then from, to = text:find("1790000%d%d%d%.%d+") end
+    posts[post] = { text:sub(1, from - 1), text:sub(to + 1) }
   end
 end
 
 function request()
-  at = at % #posts + 1
-  return posts[at]
+  at = at + 1
+  local post = posts[at % #posts + 1]
+  return post[1] .. string.format("%.6f", startSeconds + at / 65536) .. post[2]
 end
