@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Connection, PoolClient, Submittable } from "pg";
 import { ask, type Statement } from "./client.ts";
 import { withPurpose } from "./errors.ts";
@@ -9,10 +10,11 @@ export interface Step extends Statement {
   readonly purpose: string;
 }
 
-/** What the client has of its connection that is needed here. */
-interface Wire {
+/** What the client has of its connection that is needed to send messages of one's own. */
+export interface Wire {
   readonly parsedStatements: Readonly<Record<string, string>>;
-  readonly stream: { cork(): void; uncork(): void };
+  readonly stream: Pick<Socket, "cork" | "uncork" | "write" | "once">;
+  query(sql: string): void;
   bind(config: { statement: string; values: readonly Bound[] }): void;
   execute(config: object): void;
   sync(): void;
