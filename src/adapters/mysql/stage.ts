@@ -1,8 +1,9 @@
 import { MillraceError, reportRemedy } from "../../core/error.ts";
 import { isRowError } from "./errors.ts";
-import { fill, truthForm } from "./fill.ts";
+import { fill } from "./fill.ts";
+import { formsOf } from "./forms.ts";
 import { attempt, isolate, type Loading, notStored, purpose, type Range } from "./loading.ts";
-import { columnList, foldName, quoteName } from "./names.ts";
+import { columnList, quoteName } from "./names.ts";
 import { codeOf, faultFrom, faultOf, indexOf, type RowFault } from "./refusal.ts";
 import { bringBack, holdBack, refuseRepeats } from "./repeats.ts";
 
@@ -56,11 +57,7 @@ async function fillTyped(loading: Loading): Promise<void> {
   const names = columnList(columns.map((column) => column.name));
   const create = `create temporary table ${typed} (primary key (${number})) engine=InnoDB select cast(0 as signed) as ${number}, ${names} from ${tableSql} limit 0`;
   await session.ask(purpose, create);
-  const types = new Map(table.columns.map((column) => [foldName(column.name), column.type]));
-  const forms = columns.map(({ name, type }, index) => {
-    const isNumber = ["tinyint", "bit"].includes(types.get(foldName(name)) ?? "");
-    return type === "boolean" && isNumber ? truthForm(`c${index}`) : `c${index}`;
-  });
+  const forms = formsOf(table, columns).map((form, index) => form?.(`c${index}`) ?? `c${index}`);
   const move = `insert into ${typed} (${number}, ${names}) select ${number}, ${forms.join(", ")} from ${raw}`;
   await isolate(loading, { low: 0, high: count }, async ({ low, high }) => {
     await session.ask(purpose, "savepoint millrace");
