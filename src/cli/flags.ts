@@ -118,7 +118,7 @@ export function addTargetFlags(command: Command): Command {
 export function addToFlag(command: Command): Command {
   return command.option(
     "--to <url>",
-    "where rows are: duckdb:PATH, postgres://user@host/database, file:FOLDER (needed)",
+    "where rows are: duckdb:PATH, postgres://user@host/database, mysql://user@host/database, file:FOLDER (needed)",
   );
 }
 

@@ -10,8 +10,8 @@ export interface Link {
 
 /** What is passed on of bytes that come by; undefined keeps them back. */
 export interface Meddling {
-  fromClient?(bytes: Buffer, link: Link): Buffer | undefined;
-  fromServer?(bytes: Buffer, link: Link): Buffer | undefined;
+  readonly fromClient?: (bytes: Buffer, link: Link) => Buffer | undefined;
+  readonly fromServer?: (bytes: Buffer, link: Link) => Buffer | undefined;
 }
 
 /** Stands between clients and a MySQL server. */

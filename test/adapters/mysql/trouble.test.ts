@@ -51,7 +51,7 @@ describeWith("mariadb", "MariaDB in trouble", () => {
   /** Ends every session of Millrace's, as an administrator would. */
   async function endSessions(): Promise<void> {
     const sql = "select id from information_schema.processlist where id <> connection_id() and user = 'millrace'";
-    const ids = (await run(server.url, sql)).map((row) => String(row["id"]));
+    const ids = (await run(server.url, sql)).map((row) => Number(row["id"]));
     // One may have gone by itself meanwhile.
     for (const id of ids) await run(server.url, `kill ${id}`).catch(() => undefined);
   }
