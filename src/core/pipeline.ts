@@ -66,7 +66,18 @@ export interface MapStep {
   readonly columns: Readonly<Record<string, Column>>;
 }
 
-export type Step = SqlStep | MapStep;
+/** A step that comes with Millrace, such as `impute(…)`: data, which the engine computes. */
+export interface TransformStep {
+  readonly kind: "transform";
+  readonly name: string;
+  readonly options: JsonObject;
+  /** What it measured of all rows; absent while it has not, and where it need not. */
+  readonly parameters?: Json;
+  /** The same where it holds for the records of one run alone: no part of the definition. */
+  readonly ofRun?: Json;
+}
+
+export type Step = SqlStep | MapStep | TransformStep;
 
 /** source → contract → steps → sink, as data. */
 export interface Pipeline {
@@ -96,6 +107,8 @@ export interface PipelineFlow<Row> {
     columns: Builders,
     fn: (row: Row) => Merge<Row, RowOf<Builders>> | undefined,
   ): PipelineFlow<Merge<Row, RowOf<Builders>>>;
+  /** A step that comes with Millrace. Declare the columns that it retypes as `Changed`. */
+  with<Changed extends object = object>(step: TransformStep): PipelineFlow<Merge<Row, Changed>>;
   to(url: string, options?: SinkOptions): Pipeline;
 }
 
@@ -143,6 +156,12 @@ function flow<Row>(so: Pipeline): PipelineFlow<Row> {
       const columns = second === undefined ? {} : columnsOf(first as ColumnBuilders);
       return withStep<never>({ kind: "map", map: map as MapStep["map"], columns });
     },
+    with: <Changed extends object>(step: TransformStep) => {
+      const { kind } = step as { readonly kind?: unknown };
+      if (kind !== "transform")
+        throw stepMistake(so.name, "with() has no step", 'Write .with(impute({ age: "median" })) and the like.');
+      return withStep<Merge<Row, Changed>>(step);
+    },
     to: (to, sink = {}) => {
       checkOptions(so.name, sink, sinkRules);
       return { ...so, to, sink };
@@ -165,14 +184,21 @@ function jsonOf({ columns }: MapStep): JsonObject {
 
 /** What a batch was made by, as kept in the sink: contract and steps; functions by their text and declared columns. */
 export function definitionOf(so: Pick<Pipeline, "contract" | "steps">): JsonObject {
-  const steps: Json[] = so.steps.map((step) =>
-    step.kind === "sql"
-      ? { kind: "sql", sql: step.sql }
-      : {
-          kind: "map",
-          map: String(step.map),
-          ...(Object.keys(step.columns).length > 0 ? { columns: jsonOf(step) } : {}),
-        },
-  );
+  const steps = so.steps.map(stepJson);
   return { contract: so.contract === undefined ? null : contractToJson(so.contract), steps };
+}
+
+function stepJson(step: Step): JsonObject {
+  switch (step.kind) {
+    case "sql":
+      return { kind: "sql", sql: step.sql };
+    case "map": {
+      const columns = Object.keys(step.columns).length > 0 ? { columns: jsonOf(step) } : {};
+      return { kind: "map", map: String(step.map), ...columns };
+    }
+    case "transform": {
+      const { kind, name, options, parameters } = step;
+      return { kind, name, options, ...(parameters === undefined ? {} : { parameters }) };
+    }
+  }
 }
