@@ -145,10 +145,7 @@ export async function lookAtTexts(
 ): Promise<ReadColumn[]> {
   const looked = names.map((name) => ({ name, text: quoteIdentifier(name), evidence: new TypeEvidence() }));
   await lookAtTypes(connection, relation, looked);
-  return looked.map(({ name, text, evidence }) => ({
-    ...readColumn(name, text, evidence.column, undefined),
-    kept: "VARCHAR",
-  }));
+  return looked.map(({ name, text, evidence }) => readColumn(name, text, evidence.column, undefined));
 }
 
 /** The columns of a relation whose types the engine knows. */

@@ -12,10 +12,12 @@ const closers: Readonly<Record<string, string>> = { "{": "}", "[": "]", "(": ")"
  * Texts in it lose the blanks around them; numbers stay as they are written. Undefined when it cannot be made out.
  */
 export function jsonOfLoose(text: string): string | undefined {
-  const found = new LooseReader(text).read();
-  // Quotes doubled as in CSV, all of them.
-  return found ?? (text.includes('""') ? new LooseReader(text.replaceAll('""', '"')).read() : undefined);
+  const undoubled = doubled.test(text) ? new LooseReader(text.replaceAll('""', '"')).read() : undefined;
+  return undoubled ?? new LooseReader(text).read();
 }
+
+/** Quotes doubled as in CSV: an empty text would be followed by what parts values. */
+const doubled = /^\s*[{[(]\s*""[^",:\]})\s]/;
 
 class LooseReader {
   readonly #text: string;
@@ -119,7 +121,8 @@ class LooseReader {
 }
 
 /** A name's colon, the end of what holds it, the end of all, or a comma and the beginning of another value. */
-const ending = /\s*(?:[:}\])]|$|,\s*(?:["'{[(}\])]|-?[0-9.]|(?:None|True|False|null|true|false|nan|NaN)\b|$))/y;
+const ending =
+  /\s*(?:[:}\])]|$|,\s*(?:[ubr]?["']|[{[(}\])]|-?[0-9.]|(?:None|True|False|null|true|false|nan|NaN)\b|$))/y;
 const wordOrNumber = /[A-Za-z]+|-?(?:[A-Za-z]+|[0-9.][0-9.eE+_-]*)/y;
 
 /** A number as JSON writes it; undefined for what is none, such as a code with leading zeros. */
