@@ -17,7 +17,7 @@ export interface Whole {
   /** ISO 8601, UTC. */
   readonly now: string;
   /** A name for a table that lives as long as the run. */
-  tableName(): string;
+  readonly tableName: () => string;
   /** The columns as values to look at; with `narrow` texts by the narrowest type that holds every value. */
   read(names: readonly string[], narrow: boolean): Promise<ReadColumn[]>;
 }
@@ -29,7 +29,7 @@ export interface BatchPlace {
   /** SQL of a row's record, as in `Whole.recordColumn`. */
   readonly record: string;
   /** SQL of the value of a text in a column's type; null where it is not exactly one. */
-  typed(column: Column, text: string): string;
+  readonly typed: (column: Column, text: string) => string;
 }
 
 /** What a step does to the rows of a batch, as SQL over the relation `batch`. */
@@ -50,7 +50,7 @@ export interface TextChange {
   readonly column: string;
   readonly needs: string;
   /** Undefined for a text that stays as it is since it cannot be changed: these are counted. */
-  change(text: string): string | undefined;
+  readonly change: (text: string) => string | undefined;
 }
 
 /** A kind of step that comes with Millrace: SQL made from options and, where it needs them, from measured parameters. */
