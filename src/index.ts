@@ -14,6 +14,7 @@ export {
   pipeline,
   type SinkOptions,
   type SourceOptions,
+  type TransformStep,
   type ViaOptions,
 } from "./core/pipeline.ts";
 export { type Reason, type ReasonCode, type Reject, reasonCodes } from "./core/reject.ts";
@@ -57,6 +58,15 @@ export { login, receiveAs } from "./http/login.ts";
 export { errorAnswers } from "./http/openapi.ts";
 export { type FieldFault, fieldProblem, missingField, Problem } from "./http/problem.ts";
 export type { KeptRecord, Log, LogLane, LogRecord } from "./ports/log.ts";
+export type { Change } from "./ports/transform.ts";
+export { type AddressColumns, addresses } from "./transforms/addresses.ts";
+export { dedupe } from "./transforms/dedupe.ts";
+export { impute, type ImputeStrategy } from "./transforms/impute.ts";
+export { narrow } from "./transforms/narrow.ts";
+export type { ColumnProfile, Profile } from "./transforms/profile/profile.ts";
+export { profile } from "./transforms/profile/step.ts";
+export { repairJson } from "./transforms/repair-json.ts";
+export { scale, type ScaleMethod, type Scaling, unscale, unscaleSql } from "./transforms/scale.ts";
 export { deadLetterWatch } from "./runtime/dead-letters.ts";
 export type { BatchWatch, CommittedBatch } from "./runtime/lane-services.ts";
 export type { Backups } from "./runtime/backup.ts";
