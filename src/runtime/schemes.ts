@@ -3,6 +3,7 @@ import type { SinkOptions } from "../core/pipeline.ts";
 import { type Place, parsePlace } from "../core/place.ts";
 import type { AdapterContext, SinkFactory } from "../ports/adapter.ts";
 import type { Archive, ArchiveFactory } from "../ports/archive.ts";
+import type { Drop, DropFactory } from "../ports/drop.ts";
 import type { Log, LogFactory } from "../ports/log.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { Replicas, ReplicasFactory } from "../ports/replicas.ts";
@@ -36,6 +37,10 @@ const replicas: Readonly<Record<string, () => Promise<ReplicasFactory>>> = {
   file: async () => (await import("../adapters/file/index.ts")).fileReplicas,
   redis: async () => (await import("../adapters/redis/index.ts")).redisReplicas,
   rediss: async () => (await import("../adapters/redis/index.ts")).redisReplicas,
+};
+
+const drops: Readonly<Record<string, () => Promise<DropFactory>>> = {
+  file: async () => (await import("../adapters/file/index.ts")).localDrop,
 };
 
 const logs: Readonly<Record<string, () => Promise<LogFactory>>> = {
@@ -73,6 +78,13 @@ export async function openArchive(url: string, context: AdapterContext): Promise
 export async function openStore(url: string, context: AdapterContext): Promise<Store> {
   const place = parsePlace(url);
   const factory = await factoryOf(stores, place, "Keyed data cannot be kept in", "Stores");
+  return factory(place, context);
+}
+
+/** The drop at `url`, not yet connected. */
+export async function openDrop(url: string, context: AdapterContext): Promise<Drop> {
+  const place = parsePlace(url);
+  const factory = await factoryOf(drops, place, "Files cannot be dropped into", "Drops");
   return factory(place, context);
 }
 

@@ -4,17 +4,21 @@ import { Cron } from "croner";
 import type { Contract } from "../core/contract.ts";
 import { MillraceError, toMillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
-import type { Pipeline } from "../core/pipeline.ts";
+import type { Pipeline, SourceOptions } from "../core/pipeline.ts";
 import { retryPauseMs } from "../core/retry.ts";
+import type { Drop } from "../ports/drop.ts";
 import type { Log } from "../ports/log.ts";
+import type { Replicas } from "../ports/replicas.ts";
 import type { Sink } from "../ports/sink.ts";
+import type { Store } from "../ports/store.ts";
 import { Backups } from "./backup.ts";
 import type { OnEvent, RunEvent } from "./events.ts";
+import { type FileRelation, withFileRelation } from "./file-relation.ts";
 import type { BatchWatch } from "./lane-services.ts";
 import { readInsights } from "./insight-files.ts";
 import { Insights } from "./insights.ts";
 import { runIn } from "./run.ts";
-import { openArchive, openLog } from "./schemes.ts";
+import { openArchive, openDrop, openLog, openReplicas, openStore } from "./schemes.ts";
 import { Session } from "./session.ts";
 import { Warehouse } from "./warehouse.ts";
 
@@ -73,6 +77,7 @@ export class Service {
   readonly #work = new Set<Promise<void>>();
   readonly #pipelines = new Map<string, PipelineState>();
   readonly #leaving = new AbortController();
+  #relations: Promise<unknown> = Promise.resolve();
   /** Everybody may ask, and all who ask within a second get one answer. */
   #looked: { readonly atMs: number; readonly readiness: Promise<Readiness> } | undefined;
 
@@ -129,6 +134,39 @@ export class Service {
       throw log.explain(error);
     }
     return log;
+  }
+
+  /** A store, opened for as long as the service runs. */
+  async store(url: string): Promise<Store> {
+    const store = this.session.closing(await openStore(url, this.session.context));
+    await store.open();
+    return store;
+  }
+
+  /** Replicas, opened for as long as the service runs. */
+  async replicas(url: string): Promise<Replicas> {
+    const replicas = this.session.closing(await openReplicas(url, this.session.context));
+    await replicas.open();
+    return replicas;
+  }
+
+  /** A folder into which others put files, opened for as long as the service runs. */
+  async drop(url: string): Promise<Drop> {
+    const drop = this.session.closing(await openDrop(url, this.session.context));
+    await drop.open();
+    return drop;
+  }
+
+  /** Does `work` with the records of a file; one file at a time. */
+  relation<Result>(
+    url: string,
+    source: SourceOptions,
+    work: (relation: FileRelation) => Promise<Result>,
+  ): Promise<Result> {
+    const { session, scratch: folder } = this;
+    const turn = this.#relations.then(() => withFileRelation(session, url, { source, folder }, work));
+    this.#relations = turn.catch(() => undefined); // its own caller is told
+    return turn;
   }
 
   /** The insights of a folder over a warehouse, each tried once. Rejects with INSIGHT_INVALID. */
