@@ -40,8 +40,6 @@ export type LoadOutcome =
   | { readonly ticket: Ticket; readonly replica: string; readonly error: MillraceError };
 
 const stoppedKey = "registration/stopped";
-/** Tickets that are registered at the same time: most of it is waiting for files to stay the same. */
-const ticketsAtOnce = 16;
 
 /** Brings files that are announced into replicas, and takes them out again. */
 export class Replicating {
@@ -55,7 +53,7 @@ export class Replicating {
     return this.#parts.tickets.look();
   }
 
-  /** Makes READY tickets REGISTERED and their replicas known. Whoever fails is told by `tickets`; the first failure of a place is thrown. */
+  /** Makes READY tickets REGISTERED and their replicas known. What is wrong with a ticket is told by `tickets`. */
   async register(): Promise<void> {
     await this.#parts.tickets.repair();
     await this.#each(["READY"], { waits: false }, async (turn) => {
@@ -163,10 +161,13 @@ export class Replicating {
           ticket !== undefined && states.includes(ticket.status) && (faulty || fault === undefined),
       )
       .map(({ name }) => name);
-    for (let from = 0; from < names.length; from += ticketsAtOnce) {
-      const some = names.slice(from, from + ticketsAtOnce);
-      const ended = await Promise.allSettled(some.map((name) => this.#parts.tickets.work(name, states, waits, work)));
-      for (const one of ended) if (one.status === "rejected" && !isAboutOneFile(one.reason)) throw one.reason;
+    for (const name of names) {
+      try {
+        await this.#parts.tickets.work(name, states, waits, work);
+      } catch (error) {
+        // What is wrong with one file is told by `tickets`, and keeps no other from its turn.
+        if (!(error instanceof MillraceError) || !aboutOneFile.test(error.code)) throw error;
+      }
     }
   }
 
@@ -190,10 +191,6 @@ export function repairWith(replicas: Replicas): TicketRepair {
 }
 
 const aboutOneFile = /^(FILE_|HEADER_|COLUMNS_|CONTRACT_|FENCED$)/;
-
-function isAboutOneFile(error: unknown): boolean {
-  return error instanceof MillraceError && aboutOneFile.test(error.code);
-}
 
 function stillGrows({ fileName }: Ticket): MillraceError {
   return new MillraceError("FILE_CHANGED", `${fileName} still grows`, {

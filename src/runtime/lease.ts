@@ -39,24 +39,28 @@ export class Lease {
     this.#timer.unref();
   }
 
-  /** Takes it, waiting for whoever has it; resolves with undefined where that is not wanted. */
+  /**
+   * Takes it, waiting for whoever has it. Where that is not wanted it waits until it hears of the holder, and resolves with
+   * undefined then: of one that was killed nothing is heard.
+   */
   static async take(
     key: string,
     parts: LeaseParts,
     { waits = true, signal }: { readonly waits?: boolean; readonly signal?: AbortSignal } = {},
   ): Promise<Lease | undefined> {
     const { store, context } = parts;
-    for (let seen = { version: -1, sinceMs: 0 }; ; ) {
+    let seen: { readonly version: number; readonly sinceMs: number } | undefined;
+    for (;;) {
       const entry = await store.get(key);
-      if (entry?.version !== seen.version) seen = { version: entry?.version ?? 0, sinceMs: context.now() };
+      const version = entry?.version ?? 0;
       // Judged by our own clock alone: others may be set otherwise.
-      const isOver = entry === undefined || isFree(entry.value) || context.now() - seen.sinceMs > limit.leaseMs;
-      if (isOver) {
+      const isSilent = seen?.version === version && context.now() - seen.sinceMs > limit.leaseMs;
+      if (entry === undefined || isFree(entry.value) || isSilent) {
         const left = entry === undefined ? undefined : noteOf(entry.value);
-        const lease = await Lease.#claim(key, parts, entry?.version ?? 0, left);
+        const lease = await Lease.#claim(key, parts, version, left);
         if (lease !== undefined) return lease;
-      }
-      if (!waits && !isOver) return undefined;
+      } else if (!waits && seen !== undefined && seen.version !== version) return undefined;
+      if (seen?.version !== version) seen = { version, sinceMs: context.now() };
       await context.pause(limit.leaseLookMs, signal);
     }
   }

@@ -126,7 +126,9 @@ export class Tickets {
       const ticket = await this.#read(name);
       if (ticket === undefined) return undefined;
       try {
-        return { name, ticket, file: await this.#fileOf(ticket), fault: undefined };
+        const file = await this.#fileOf(ticket);
+        this.#note(file);
+        return { name, ticket, file, fault: undefined };
       } catch (error) {
         return { name, ticket, file: undefined, fault: toMillraceError(error) };
       }
@@ -171,16 +173,20 @@ export class Tickets {
   async #wholeFile(ticket: Ticket): Promise<DropFile | undefined> {
     const { context, stableMs = standardStableMs } = this.#parts;
     const file = await this.#fileOf(ticket);
-    const seen = this.#seen.get(file.name);
-    const sinceMs = seen?.version === file.version ? seen.sinceMs : context.now();
-    this.#seen.set(file.name, { version: file.version, sinceMs });
-    const leftMs = stableMs - (context.now() - sinceMs);
+    const leftMs = stableMs - (context.now() - this.#note(file));
     if (leftMs <= 0) return file;
     await context.pause(leftMs);
     const again = await this.#fileOf(ticket);
-    if (again.version === file.version) return again;
-    this.#seen.set(file.name, { version: again.version, sinceMs: context.now() });
-    return undefined;
+    this.#note(again);
+    return again.version === file.version ? again : undefined;
+  }
+
+  /** Since when the file has been as it is. */
+  #note({ name, version }: DropFile): number {
+    const seen = this.#seen.get(name);
+    const sinceMs = seen?.version === version ? seen.sinceMs : this.#parts.context.now();
+    this.#seen.set(name, { version, sinceMs });
+    return sinceMs;
   }
 
   /** The ticket as it stands once what was left half-done is finished. */
