@@ -16,6 +16,10 @@ const settings = {
     "where replicas and approvals are kept: a file or redis://HOST:PORT/DB",
   ),
   keys: setting.place("file:{data}/replicas.keys", "file of the SSH public keys that are approved, one a line"),
+  mail: setting.place("file:{data}/mail", "where reports go: smtp://, smtps://, or a folder of .eml files"),
+  mailTo: setting.text("", "addresses and domains that reports may be sent to, parted by commas; empty for none"),
+  unsentMail: setting.place("file:{data}/mail", "folder in which reports are kept that could not be sent"),
+  webhook: setting.place("", "http(s) address that is told of each run; empty for none"),
   sessionMinutes: setting.count(60, "how long an approval holds", { min: 1, max: 10_080 }),
   schedule: setting.text(
     "* * * * *",
@@ -30,7 +34,7 @@ export const replicas = application({
   settings,
   contracts: [],
   async open(context) {
-    const { from, store: place, keys, sessionMinutes, schedule } = context.settings;
+    const { from, store: place, keys, sessionMinutes, schedule, mail, mailTo, unsentMail, webhook } = context.settings;
     const [store, cache, drop] = [await context.store(place), await context.replicas(place), await context.drop(from)];
     const tickets = context.tickets({ drop, store, refuses: refusalOf, nameOf: replicaNameOf }, repairWith(cache));
     const now = (): number => context.now();
@@ -40,7 +44,13 @@ export const replicas = application({
       relation: (file, work) => context.relation(drop.url(file), sourceOf(file), work),
     });
     if (schedule !== "") context.schedule("replicas.schedule", schedule, () => replicating.tick());
-    const reporting = new Reporting();
+    const reporting = new Reporting({
+      mail: await context.notifier(mail),
+      unsent: await context.notifier(unsentMail),
+      webhook: webhook === "" ? undefined : await context.notifier(webhook),
+      allowed: mailTo,
+      notice: (text) => context.notice(text),
+    });
     return {
       routes(app) {
         addApproval(app, approvals);

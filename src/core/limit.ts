@@ -85,6 +85,8 @@ export const limit = {
   /** File drops: files in the folder, and bytes of a ticket. */
   dropFiles: 20_000,
   ticketBytes: 64 * KiB,
+  /** How long a mail server, or a webhook, may take for one step. */
+  mailMs: 20_000,
   /** Replicas: characters of a name, rows and bytes that are written or read at once. */
   replicaNameChars: 200,
   replicaPieceRows: 500,

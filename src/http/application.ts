@@ -5,6 +5,7 @@ import type { Pipeline, SourceOptions } from "../core/pipeline.ts";
 import type { SettingRules, SettingsOf } from "../core/setting.ts";
 import type { Drop } from "../ports/drop.ts";
 import type { Log } from "../ports/log.ts";
+import type { Notifier } from "../ports/notifier.ts";
 import type { Replicas } from "../ports/replicas.ts";
 import type { Store } from "../ports/store.ts";
 import type { Backups } from "../runtime/backup.ts";
@@ -31,6 +32,8 @@ export interface ApplicationContext<Rules extends SettingRules = SettingRules> {
   replicas(url: string): Promise<Replicas>;
   /** A folder into which others put files, opened: created where it is missing. */
   drop(url: string): Promise<Drop>;
+  /** Where messages go: mail, a folder, a webhook. */
+  notifier(url: string): Promise<Notifier>;
   /** Tickets of a drop, by which files are announced; `store` is what all who share the folder share. */
   tickets(parts: Omit<TicketsParts, "context">, repair: TicketRepair): Tickets;
   /** Does `work` with the records of a file as a relation of the engine; one file at a time. */

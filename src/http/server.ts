@@ -155,6 +155,7 @@ async function open(
     store: (url) => service.store(url),
     replicas: (url) => service.replicas(url),
     drop: (url) => service.drop(url),
+    notifier: (url) => service.notifier(url),
     tickets: (parts, repair) => new Tickets({ ...parts, context: service.session.context }, repair),
     relation: (url, source, work) => service.relation(url, source, work),
     notice: (text) => service.session.context.notice(text),

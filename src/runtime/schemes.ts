@@ -6,6 +6,7 @@ import type { Archive, ArchiveFactory } from "../ports/archive.ts";
 import type { Drop, DropFactory } from "../ports/drop.ts";
 import type { Log, LogFactory } from "../ports/log.ts";
 import type { Sink } from "../ports/sink.ts";
+import type { Notifier, NotifierFactory } from "../ports/notifier.ts";
 import type { Replicas, ReplicasFactory } from "../ports/replicas.ts";
 import type { Store, StoreFactory } from "../ports/store.ts";
 
@@ -41,6 +42,14 @@ const replicas: Readonly<Record<string, () => Promise<ReplicasFactory>>> = {
 
 const drops: Readonly<Record<string, () => Promise<DropFactory>>> = {
   file: async () => (await import("../adapters/file/index.ts")).localDrop,
+};
+
+const notifiers: Readonly<Record<string, () => Promise<NotifierFactory>>> = {
+  file: async () => (await import("../adapters/smtp/index.ts")).emlNotifier,
+  smtp: async () => (await import("../adapters/smtp/index.ts")).smtpNotifier,
+  smtps: async () => (await import("../adapters/smtp/index.ts")).smtpNotifier,
+  http: async () => (await import("../adapters/http/index.ts")).webhookNotifier,
+  https: async () => (await import("../adapters/http/index.ts")).webhookNotifier,
 };
 
 const logs: Readonly<Record<string, () => Promise<LogFactory>>> = {
@@ -85,6 +94,13 @@ export async function openStore(url: string, context: AdapterContext): Promise<S
 export async function openDrop(url: string, context: AdapterContext): Promise<Drop> {
   const place = parsePlace(url);
   const factory = await factoryOf(drops, place, "Files cannot be dropped into", "Drops");
+  return factory(place, context);
+}
+
+/** The notifier at `url`, not yet connected. */
+export async function openNotifier(url: string, context: AdapterContext): Promise<Notifier> {
+  const place = parsePlace(url);
+  const factory = await factoryOf(notifiers, place, "Messages cannot go to", "Notifiers");
   return factory(place, context);
 }
 

@@ -8,6 +8,7 @@ import type { Pipeline, SourceOptions } from "../core/pipeline.ts";
 import { retryPauseMs } from "../core/retry.ts";
 import type { Drop } from "../ports/drop.ts";
 import type { Log } from "../ports/log.ts";
+import type { Notifier } from "../ports/notifier.ts";
 import type { Replicas } from "../ports/replicas.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { Store } from "../ports/store.ts";
@@ -18,7 +19,7 @@ import type { BatchWatch } from "./lane-services.ts";
 import { readInsights } from "./insight-files.ts";
 import { Insights } from "./insights.ts";
 import { runIn } from "./run.ts";
-import { openArchive, openDrop, openLog, openReplicas, openStore } from "./schemes.ts";
+import { openArchive, openDrop, openLog, openNotifier, openReplicas, openStore } from "./schemes.ts";
 import { Session } from "./session.ts";
 import { Warehouse } from "./warehouse.ts";
 
@@ -155,6 +156,11 @@ export class Service {
     const drop = this.session.closing(await openDrop(url, this.session.context));
     await drop.open();
     return drop;
+  }
+
+  /** Where messages go, for as long as the service runs. */
+  async notifier(url: string): Promise<Notifier> {
+    return this.session.closing(await openNotifier(url, this.session.context));
   }
 
   /** Does `work` with the records of a file; one file at a time. */

@@ -10,6 +10,7 @@ import { askRabbitmq, availableRabbitmq, startRabbitmq } from "./rabbitmq.ts";
 import { askRedis, availableRedis, startRedis } from "./redis.ts";
 import { askS3, availableS3, startS3 } from "./s3.ts";
 import { givenUrl, type Server } from "./server.ts";
+import { askSmtp, availableSmtp, startSmtp } from "./smtp.ts";
 import { askSsh, availableSsh, startSsh } from "./ssh.ts";
 
 export { ServiceMissing } from "./program.ts";
@@ -51,6 +52,7 @@ export const servers = {
   kafka: kind(startKafka, askKafka, availableKafka),
   ftp: kind(startFtp, askFtp, availableFtp),
   ssh: kind(startSsh, askSsh, availableSsh),
+  smtp: kind(startSmtp, askSmtp, availableSmtp),
   mongo: kind(startMongo, askMongo, availableMongo),
   s3: kind(startS3, askS3, availableS3),
   nginx: kind(startNginx, askNginx, availableNginx),
