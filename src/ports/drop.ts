@@ -30,6 +30,8 @@ export interface Drop {
   replace(name: string, content: Uint8Array): Promise<void>;
   /** Moves the file into the folder `folder` in it, under a name that is free there. What is gone has been moved. */
   archive(name: string, folder: string): Promise<void>;
+  /** Removes the file. Durable on return. What is gone has been removed. */
+  remove(name: string): Promise<void>;
   /** Where a source reads the file. */
   url(name: string): string;
   /** The same for people: the path, without secrets. */

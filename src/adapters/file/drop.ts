@@ -118,6 +118,11 @@ class LocalDrop implements Drop {
     return localFiles(path, this.shown).move(path, folder);
   }
 
+  remove(name: string): Promise<void> {
+    const path = this.#path(name);
+    return localFiles(path, this.shown).remove(path);
+  }
+
   url(name: string): string {
     // The file is meant as it is called, whatever a pattern would make of it.
     return this.#path(name).replaceAll(/[[\]{}*?]/g, "[$&]");
