@@ -35,6 +35,13 @@ export interface SourceOptions extends FormatOptions {
   readonly atomic?: boolean;
   /** After commit: `keep` (default), `delete`, or `archive` into the folder `done` beside the file. */
   readonly settle?: "keep" | "delete" | "archive";
+  /**
+   * When a file is whole: as soon as it stays the same from one look to the next (default), when it has for `stableMs`,
+   * when `NAME.done` is beside it, or when a ticket announces it, which is PROCESSED once the file is loaded.
+   */
+  readonly ready?: "ticket" | "done-file" | { readonly stableMs: number };
+  /** Other content under a name that was loaded before: read as a file of its own (default), or refused and told. */
+  readonly sameName?: "append" | "refuse";
   /** Of a log: records of one batch at most. Default 20 000. */
   readonly batchRows?: number;
   /** Of a log: how long the first record of a batch waits for others, in ms. Default 200. */
