@@ -139,6 +139,9 @@ export const limit = {
   insightCacheBytes: 32 * MiB,
   /** A kept answer is computed anew after this, as rows may change without Millrace. */
   insightAgeMs: 60_000,
+  /** Requests that are answered again without the framework's way, and characters of the address of one. */
+  shortAnswers: 1_000,
+  shortAnswerUrlChars: 2_000,
   /** How often the ledger is asked at most whether tables have changed; what it said holds for twice as long. */
   insightVersionMs: 100,
   /** Newest batches of a table that make its version: lanes commit out of order, a lower batch behind a higher one. */

@@ -10,14 +10,10 @@ import type { Lane, LaneReader, RawBatch } from "../ports/source.ts";
 import { claimAgain, fenced } from "./lane-claim.ts";
 import type { LaneServices, SinkServices } from "./lane-services.ts";
 import { patiently } from "./patience.ts";
-import { idsOf, withoutRepeats } from "./repeats.ts";
+import { type Checked, idsOf, withoutRepeats } from "./repeats.ts";
 
 /** A batch read, checked and ready to be written. */
-export interface Prepared {
-  readonly raw: RawBatch;
-  readonly checked: CheckedBatch;
-  /** Checks what is left of it, once the sink knows some of its records already. */
-  readonly check: (raw: RawBatch) => Promise<CheckedBatch>;
+export interface Prepared extends Checked {
   readonly batch: bigint;
   readonly startedAt: string;
   /** Rejects that it sends again: see `SinkBatch.replays`. */

@@ -1,19 +1,27 @@
+import type { CheckedBatch } from "../engine/batch.ts";
 import type { RepeatedMessages } from "../ports/sink.ts";
 import type { RawBatch } from "../ports/source.ts";
-import type { Prepared } from "./lane-run.ts";
+
+/** A batch that is checked, and can be once more. */
+export interface Checked {
+  readonly raw: RawBatch;
+  readonly checked: CheckedBatch;
+  /** Checks what is left of it, once the sink knows some of its records already. */
+  readonly check: (raw: RawBatch) => Promise<CheckedBatch>;
+}
 
 /**
  * The batch without the records that the sink says are repeats: checked anew, with the same number and positions. What it
  * was is released. Throws `said` when that names none of its records, as it would for ever.
  */
-export async function withoutRepeats(prepared: Prepared, said: RepeatedMessages): Promise<Prepared> {
-  const { raw } = prepared;
+export async function withoutRepeats<Batch extends Checked>(batch: Batch, said: RepeatedMessages): Promise<Batch> {
+  const { raw } = batch;
   const known = new Set(raw.repeats);
   const repeats = repeatsIn(raw, known, said);
   if (repeats.size === known.size || raw.without === undefined) throw said;
-  await prepared.checked.release();
+  await batch.checked.release();
   const rest = await raw.without(repeats);
-  return { ...prepared, raw: rest, checked: await prepared.check(rest) };
+  return { ...batch, raw: rest, checked: await batch.check(rest) };
 }
 
 function repeatsIn({ messageIds = [] }: RawBatch, known: ReadonlySet<number>, said: RepeatedMessages): Set<number> {

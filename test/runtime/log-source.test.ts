@@ -224,7 +224,7 @@ describe("a source over a log", () => {
     log.put("0", person(1), "{");
     const told: string[] = [];
     const watch = {
-      rejected: async (rejects: readonly { readonly offset: number }[], source: string) => {
+      rejected: async (rejects: readonly { readonly offset: bigint }[], source: string) => {
         told.push(`rejected ${source} ${rejects.map(({ offset }) => offset).join()}`);
       },
       committed: async ({
