@@ -62,6 +62,10 @@ export interface SinkOptions {
   readonly stateSchema?: string;
   /** Of a log: the sink that keeps position, rejects and ledger, as a URL; a file in the data folder when absent. */
   readonly state?: string;
+  /** Of a log: what rows become, `json` when absent; `avro` needs a `registry`. */
+  readonly format?: "json" | "avro";
+  /** Of a log of Avro: URL of the schema registry, `http://host:8081`, with `user:password@` where it asks for them. */
+  readonly registry?: string;
   /** Fails in `check` and at the start when the sink cannot give it. */
   readonly guarantee?: "exactly-once";
 }
