@@ -4,6 +4,9 @@ import { parseArgs } from "node:util";
 import { dataFolder } from "./data.ts";
 import { build } from "./millrace.ts";
 import { compareIntoPostgres } from "./stream/into-postgres.ts";
+import { measureArrival } from "./stream/arrival.ts";
+import { measureGrowth } from "./stream/growth.ts";
+import { comparePosts } from "./stream/posts.ts";
 import { isMet, machineOf, printVerdicts, type Verdict } from "./verdict.ts";
 
 interface Options {
@@ -11,6 +14,9 @@ interface Options {
   readonly rounds: number;
   readonly only: readonly string[];
   readonly json: boolean;
+  readonly seconds: number;
+  /** Events of `growth`. */
+  readonly millions: number;
 }
 
 const say = (text: string): void => console.error(text);
@@ -37,15 +43,28 @@ function optionsOf(args: readonly string[]): Options {
       rows: { type: "string", default: "500000" },
       rounds: { type: "string", default: "3" },
       only: { type: "string", multiple: true, default: [] },
+      seconds: { type: "string", default: "5" },
+      millions: { type: "string", default: "5" },
       json: { type: "boolean", default: false },
     },
   });
-  return { rows: Number(values.rows), rounds: Number(values.rounds), only: values.only, json: values.json };
+  const { rows, rounds, seconds, millions, only, json } = values;
+  return {
+    rows: Number(rows),
+    rounds: Number(rounds),
+    seconds: Number(seconds),
+    millions: Number(millions),
+    only,
+    json,
+  };
 }
 
-async function measure(folder: string, { rows, rounds, only }: Options): Promise<Verdict[]> {
+async function measure(folder: string, { rows, rounds, seconds, millions, only }: Options): Promise<Verdict[]> {
   const wanted = (name: string): boolean => only.length === 0 || only.some((it) => name.startsWith(it));
   const verdicts: Verdict[] = [];
   if (wanted("kafka")) verdicts.push(...(await compareIntoPostgres({ rows, rounds, folder, say })));
+  if (wanted("posts")) verdicts.push(...(await comparePosts({ rounds, seconds, say })));
+  if (wanted("arrival")) verdicts.push(...(await measureArrival({ seconds, say })));
+  if (wanted("growth")) verdicts.push(...(await measureGrowth({ millions, folder, say })));
   return verdicts;
 }

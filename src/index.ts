@@ -14,6 +14,7 @@ export {
   pipeline,
   type SinkOptions,
   type SourceOptions,
+  type TransformStep,
   type ViaOptions,
 } from "./core/pipeline.ts";
 export { type Reason, type ReasonCode, type Reject, reasonCodes } from "./core/reject.ts";
@@ -56,7 +57,26 @@ export { addInsightRoutes } from "./http/insight-routes.ts";
 export { login, receiveAs } from "./http/login.ts";
 export { errorAnswers } from "./http/openapi.ts";
 export { type FieldFault, fieldProblem, missingField, Problem } from "./http/problem.ts";
+export { isMailAddress, isOnMailList } from "./core/mail-address.ts";
+export { isReplicaName } from "./core/replica-name.ts";
+export { type Ticket, type TicketState, ticketTime } from "./core/ticket.ts";
+export type { Drop, DropFile } from "./ports/drop.ts";
+export type { EngineConnection, EngineRow } from "./ports/engine.ts";
+export type { Message, Notifier, Picture } from "./ports/notifier.ts";
+export type { Replica, ReplicaContent, ReplicaEntry, Replicas } from "./ports/replicas.ts";
+export type { Store, StoreEntry } from "./ports/store.ts";
+export type { FileRelation, RelationColumn } from "./runtime/file-relation.ts";
+export type { TicketLook, TicketRepair, Tickets, TicketTurn } from "./runtime/tickets.ts";
 export type { KeptRecord, Log, LogLane, LogRecord } from "./ports/log.ts";
+export type { Change } from "./ports/transform.ts";
+export { type AddressColumns, addresses } from "./transforms/addresses.ts";
+export { dedupe } from "./transforms/dedupe.ts";
+export { impute, type ImputeStrategy } from "./transforms/impute.ts";
+export { narrow } from "./transforms/narrow.ts";
+export type { ColumnProfile, Profile } from "./transforms/profile/profile.ts";
+export { profile } from "./transforms/profile/step.ts";
+export { repairJson } from "./transforms/repair-json.ts";
+export { scale, type ScaleMethod, type Scaling, unscale, unscaleSql } from "./transforms/scale.ts";
 export { deadLetterWatch } from "./runtime/dead-letters.ts";
 export type { BatchWatch, CommittedBatch } from "./runtime/lane-services.ts";
 export type { Backups } from "./runtime/backup.ts";

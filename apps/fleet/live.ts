@@ -85,13 +85,14 @@ export class Live implements BatchWatch {
     return Object.fromEntries(lanes.map((lane) => [lane.name, this.#lagOf(lane)]));
   }
 
-  /** Where offsets have gaps records are counted, and those before the first that was read are known at the end only. */
+  /** Where offsets have gaps records are counted too; those before the first that was read are known at the end only. */
   #lagOf({ name, start, end, appended }: LogLane): number {
     const position = this.#positions.get(name);
-    if (appended === undefined) return Number(end - (position?.offset ?? start));
-    if (position === undefined) return start === end ? 0 : Number(appended);
-    if (position.offset >= end) this.#unread.set(name, appended - position.row);
-    return Number(appended - position.row - (this.#unread.get(name) ?? 0n));
+    const offsets = end - (position?.offset ?? start);
+    if (appended === undefined) return Number(offsets);
+    if (position !== undefined && offsets <= 0n) this.#unread.set(name, appended - position.row);
+    const records = appended - (position?.row ?? 0n) - (this.#unread.get(name) ?? 0n);
+    return Number(records < offsets ? records : offsets);
   }
 
   #takeDelays(times: Float64Array | undefined): void {

@@ -1,5 +1,6 @@
 import { availableFtp } from "../../test/servers/ftp.ts";
 import { findProgram } from "../../test/servers/program.ts";
+import { availableSmtp } from "../../test/servers/smtp.ts";
 import { versionFolders } from "../../test/servers/postgres.ts";
 import { rabbitmqFolder } from "../../test/servers/rabbitmq.ts";
 import { mongo, s3 } from "./golang.ts";
@@ -29,6 +30,12 @@ async function findFtp(): Promise<Found | undefined> {
   return availableFtp() ? findVersion("proftpd", "--version") : undefined;
 }
 
+/** A module of Debian's Python, which tells no version of its own accord. */
+async function findSmtp(): Promise<Found | undefined> {
+  const python = await findVersion("python3", "--version");
+  return availableSmtp() && python !== undefined ? { ...python, where: "python3-aiosmtpd" } : undefined;
+}
+
 export const services: Service[] = [
   packaged("postgres", ["postgresql"], () => findVersion("postgres", "--version", versionFolders())),
   packaged("mariadb", ["mariadb-server"], () => findVersion("mariadbd", "--version")),
@@ -39,6 +46,7 @@ export const services: Service[] = [
   registry,
   packaged("ftp", ["proftpd-core", "proftpd-mod-vroot"], findFtp),
   packaged("ssh", ["openssh-server", "openssh-client"], findSsh),
+  packaged("smtp", ["python3-aiosmtpd", "openssl"], findSmtp),
   mongo,
   s3,
   packaged("nginx", ["nginx-light"], () => findVersion("nginx", "-v")),

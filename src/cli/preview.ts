@@ -37,7 +37,7 @@ export function define(command: Command): void {
   command
     .description("Show what the first records would become: rows, rejects, DDL. Writes nothing.")
     .argument("<from>", "path, glob or file: URL; or a pipeline's name or module")
-    .option("--to <url>", "whose DDL to show: duckdb:PATH, postgres://…, file:FOLDER")
+    .option("--to <url>", "whose DDL to show: duckdb:PATH, postgres://…, mysql://…, file:FOLDER")
     .option("--rows <n>", "rows to show", wholeNumber(1, 10_000), limit.rowsShown)
     .option("--config <file>", "the project's configuration");
   addSourceFlags(addTargetFlags(command))

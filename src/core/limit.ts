@@ -109,9 +109,17 @@ export const limit = {
   /** Small keyed data: see ports/store. */
   storeKeyChars: 200,
   storeValueBytes: MiB,
-  /** Replicas: characters of a name, bytes of one row, rows and bytes that are written or read at once. */
+  /** A lease whose holder is not heard of for this long is another's; how often it says so, and how often others look. */
+  leaseMs: 6_000,
+  leaseBeatMs: 1_000,
+  leaseLookMs: 50,
+  /** File drops: files in the folder, and bytes of a ticket. */
+  dropFiles: 20_000,
+  ticketBytes: 64 * KiB,
+  /** How long a mail server, or a webhook, may take for one step. */
+  mailMs: 20_000,
+  /** Replicas: characters of a name, rows and bytes that are written or read at once. */
   replicaNameChars: 200,
-  replicaRowBytes: 16 * MiB,
   replicaPieceRows: 500,
   replicaPieceBytes: MiB,
   /** How long what was replaced or cleared is kept for those who still read it; after it what a write left is removed. */
@@ -139,6 +147,9 @@ export const limit = {
   insightCacheBytes: 32 * MiB,
   /** A kept answer is computed anew after this, as rows may change without Millrace. */
   insightAgeMs: 60_000,
+  /** Requests that are answered again without the framework's way, and characters of the address of one. */
+  shortAnswers: 1_000,
+  shortAnswerUrlChars: 2_000,
   /** How often the ledger is asked at most whether tables have changed; what it said holds for twice as long. */
   insightVersionMs: 100,
   /** Newest batches of a table that make its version: lanes commit out of order, a lower batch behind a higher one. */

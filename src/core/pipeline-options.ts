@@ -16,6 +16,15 @@ const oneOf = (...allowed: readonly string[]): Rule => [
   `one of ${allowed.join(", ")}`,
 ];
 
+const stableMsMax = 86_400_000;
+
+function isReadyRule(value: unknown): boolean {
+  if (value === "ticket" || value === "done-file") return true;
+  if (typeof value !== "object" || value === null || Object.keys(value).join() !== "stableMs") return false;
+  const { stableMs } = value as { readonly stableMs?: unknown };
+  return Number.isInteger(stableMs) && Number(stableMs) >= 1 && Number(stableMs) <= stableMsMax;
+}
+
 export const sourceRules: Readonly<Record<string, Rule>> = {
   format: oneOf("csv", "json", "ndjson", "parquet", "xlsx", "avro"),
   sheet: aText,
@@ -28,6 +37,8 @@ export const sourceRules: Readonly<Record<string, Rule>> = {
   parallel: wholeNumber(1, limit.parallel),
   atomic: aBoolean,
   settle: oneOf("keep", "delete", "archive"),
+  ready: [isReadyRule, '"ticket", "done-file" or { stableMs } with a whole number of ms up to a day'],
+  sameName: oneOf("append", "refuse"),
   batchRows: wholeNumber(1, limit.batchRecords),
   lingerMs: wholeNumber(0, 60_000),
   whenGone: oneOf("fail", "skip"),

@@ -35,6 +35,13 @@ export interface SourceOptions extends FormatOptions {
   readonly atomic?: boolean;
   /** After commit: `keep` (default), `delete`, or `archive` into the folder `done` beside the file. */
   readonly settle?: "keep" | "delete" | "archive";
+  /**
+   * When a file is whole: as soon as it stays the same from one look to the next (default), when it has for `stableMs`,
+   * when `NAME.done` is beside it, or when a ticket announces it, which is PROCESSED once the file is loaded.
+   */
+  readonly ready?: "ticket" | "done-file" | { readonly stableMs: number };
+  /** Other content under a name that was loaded before: read as a file of its own (default), or refused and told. */
+  readonly sameName?: "append" | "refuse";
   /** Of a log: records of one batch at most. Default 20 000. */
   readonly batchRows?: number;
   /** Of a log: how long the first record of a batch waits for others, in ms. Default 200. */
@@ -73,7 +80,18 @@ export interface MapStep {
   readonly columns: Readonly<Record<string, Column>>;
 }
 
-export type Step = SqlStep | MapStep;
+/** A step that comes with Millrace, such as `impute(…)`: data, which the engine computes. */
+export interface TransformStep {
+  readonly kind: "transform";
+  readonly name: string;
+  readonly options: JsonObject;
+  /** What it measured of all rows; absent while it has not, and where it need not. */
+  readonly parameters?: Json;
+  /** The same where it holds for the records of one run alone: no part of the definition. */
+  readonly ofRun?: Json;
+}
+
+export type Step = SqlStep | MapStep | TransformStep;
 
 /** How a stage reads the log that it begins with, and where the one that ends there keeps its position. */
 export interface ViaOptions extends Pick<SourceOptions, "batchRows" | "lingerMs" | "whenGone"> {
@@ -124,6 +142,8 @@ export interface PipelineFlow<Row> {
    * others, each stage scaled on its own. Rows come out as they went in.
    */
   via(url: string, options?: ViaOptions): PipelineFlow<Row>;
+  /** A step that comes with Millrace. Declare the columns that it retypes as `Changed`. */
+  with<Changed extends object = object>(step: TransformStep): PipelineFlow<Merge<Row, Changed>>;
   to(url: string, options?: SinkOptions): Pipeline;
 }
 
@@ -176,6 +196,12 @@ function flow<Row>(so: Pipeline): PipelineFlow<Row> {
       checkCut(so, url);
       return flow<Row>({ ...so, via: [...(so.via ?? []), { url, steps: so.steps.length, options }] });
     },
+    with: <Changed extends object>(step: TransformStep) => {
+      const { kind } = step as { readonly kind?: unknown };
+      if (kind !== "transform")
+        throw stepMistake(so.name, "with() has no step", 'Write .with(impute({ age: "median" })) and the like.');
+      return withStep<Merge<Row, Changed>>(step);
+    },
     to: (to, sink = {}) => {
       checkOptions(so.name, sink, sinkRules);
       if (so.via !== undefined) checkCut(so, to);
@@ -211,14 +237,21 @@ function jsonOf({ columns }: MapStep): JsonObject {
 
 /** What a batch was made by, as kept in the sink: contract and steps; functions by their text and declared columns. */
 export function definitionOf(so: Pick<Pipeline, "contract" | "steps">): JsonObject {
-  const steps: Json[] = so.steps.map((step) =>
-    step.kind === "sql"
-      ? { kind: "sql", sql: step.sql }
-      : {
-          kind: "map",
-          map: String(step.map),
-          ...(Object.keys(step.columns).length > 0 ? { columns: jsonOf(step) } : {}),
-        },
-  );
+  const steps = so.steps.map(stepJson);
   return { contract: so.contract === undefined ? null : contractToJson(so.contract), steps };
+}
+
+function stepJson(step: Step): JsonObject {
+  switch (step.kind) {
+    case "sql":
+      return { kind: "sql", sql: step.sql };
+    case "map": {
+      const columns = Object.keys(step.columns).length > 0 ? { columns: jsonOf(step) } : {};
+      return { kind: "map", map: String(step.map), ...columns };
+    }
+    case "transform": {
+      const { kind, name, options, parameters } = step;
+      return { kind, name, options, ...(parameters === undefined ? {} : { parameters }) };
+    }
+  }
 }

@@ -45,7 +45,7 @@ export interface Reject {
   /** 1-based line on which the record starts, where the source has lines. */
   readonly line: number | undefined;
   /** Byte of the decoded source (or offset of the log) at which the record starts. */
-  readonly offset: number;
+  readonly offset: bigint;
   /** The record as it came, cut to `limit.rejectBytes` when `truncated`. */
   readonly bytes: Uint8Array;
   readonly truncated: boolean;

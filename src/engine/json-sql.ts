@@ -48,8 +48,8 @@ function timeText(field: string, format: string, plain: string): string {
 }
 
 function faultSql(names: readonly string[], ignoreExtra: boolean): string {
-  const known = `[${names.map(quoteLiteral).join(", ")}]`;
-  const listed = `array_to_string(list_filter(json_keys(line), k -> not list_contains(${known}, k)), ', ')`;
-  const extra = `when not list_has_all(${known}, json_keys(line)) then 'has fields that the contract lacks: ' || ${listed}`;
+  // Not by list_has_all and list_contains, which take half as long again.
+  const unknown = `list_filter(json_keys(line), k -> k not in (${names.map(quoteLiteral).join(", ")}))`;
+  const extra = `when len(${unknown}) > 0 then 'has fields that the contract lacks: ' || array_to_string(${unknown}, ', ')`;
   return `case when line is null or not json_valid(line) then 'is not valid JSON' when json_type(line) <> 'OBJECT' then 'is not a JSON object but ' || lower(json_type(line)) ${ignoreExtra ? "" : extra} end`;
 }

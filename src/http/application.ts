@@ -1,12 +1,18 @@
 import type { FastifyInstance } from "fastify";
 import type { Contract } from "../core/contract.ts";
 import { MillraceError } from "../core/error.ts";
-import type { Pipeline } from "../core/pipeline.ts";
+import type { Pipeline, SourceOptions } from "../core/pipeline.ts";
 import type { SettingRules, SettingsOf } from "../core/setting.ts";
+import type { Drop } from "../ports/drop.ts";
 import type { Log } from "../ports/log.ts";
+import type { Notifier } from "../ports/notifier.ts";
+import type { Replicas } from "../ports/replicas.ts";
+import type { Store } from "../ports/store.ts";
 import type { Backups } from "../runtime/backup.ts";
+import type { FileRelation } from "../runtime/file-relation.ts";
 import type { Insights } from "../runtime/insights.ts";
 import type { BatchWatch } from "../runtime/lane-services.ts";
+import type { TicketRepair, Tickets, TicketsParts } from "../runtime/tickets.ts";
 import type { Warehouse } from "../runtime/warehouse.ts";
 
 /** What an application is given when the service starts. All that it opens here is closed by the service. */
@@ -20,6 +26,24 @@ export interface ApplicationContext<Rules extends SettingRules = SettingRules> {
   insights(folder: URL, warehouse: Warehouse): Promise<Insights>;
   /** A log, opened: created where it is missing. */
   log(url: string): Promise<Log>;
+  /** A store, opened: created where it is missing. */
+  store(url: string): Promise<Store>;
+  /** Replicas, opened: created where they are missing. */
+  replicas(url: string): Promise<Replicas>;
+  /** A folder into which others put files, opened: created where it is missing. */
+  drop(url: string): Promise<Drop>;
+  /** Where messages go: mail, a folder, a webhook. */
+  notifier(url: string): Promise<Notifier>;
+  /** Tickets of a drop, by which files are announced; `store` is what all who share the folder share. */
+  tickets(parts: Omit<TicketsParts, "context">, repair: TicketRepair): Tickets;
+  /** Does `work` with the records of a file as a relation of the engine; one file at a time. */
+  relation<Result>(
+    url: string,
+    source: SourceOptions,
+    work: (relation: FileRelation) => Promise<Result>,
+  ): Promise<Result>;
+  /** Says something to those who watch the service. */
+  notice(text: string): void;
   /** Milliseconds since 1970. */
   now(): number;
   /** Aborts when the service is about to end: answers without end are to end then. */

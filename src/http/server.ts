@@ -9,6 +9,7 @@ import type { LoadedConfig } from "../runtime/config.ts";
 import { openStore } from "../runtime/schemes.ts";
 import { Service, type ServiceEvent } from "../runtime/service.ts";
 import { Settings } from "../runtime/settings.ts";
+import { Tickets } from "../runtime/tickets.ts";
 import { Users, userSettings } from "../runtime/users.ts";
 import { buildApp } from "./app.ts";
 import type { Application, ApplicationContext, WatchedPipeline } from "./application.ts";
@@ -151,6 +152,13 @@ async function open(
     backups: (place) => service.backups(place),
     insights: (folder, warehouse) => service.insights(fileURLToPath(folder), warehouse),
     log: (url) => service.log(url),
+    store: (url) => service.store(url),
+    replicas: (url) => service.replicas(url),
+    drop: (url) => service.drop(url),
+    notifier: (url) => service.notifier(url),
+    tickets: (parts, repair) => new Tickets({ ...parts, context: service.session.context }, repair),
+    relation: (url, source, work) => service.relation(url, source, work),
+    notice: (text) => service.session.context.notice(text),
     now: () => service.session.context.now(),
     stopping: service.stopping,
     schedule: (what, pattern, work) => {

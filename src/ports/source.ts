@@ -30,7 +30,7 @@ export interface KnownLanes {
 export interface RecordAt {
   readonly line: number | undefined;
   /** Byte in the decoded source, or offset in the log. */
-  readonly offset: number;
+  readonly offset: bigint;
   readonly bytes: Uint8Array;
 }
 

@@ -8,8 +8,18 @@ import { filePosition, isDone, partsOf } from "../formats/position.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
 import type { FileEntry, Files } from "../ports/files.ts";
 import type { KnownLanes, Lane, LaneReader, Source } from "../ports/source.ts";
-import { earlierLanes, endedOpen, endOf, generationOf, laneId, parseLaneId, pathOfSource } from "./file-identity.ts";
+import {
+  contentOf,
+  earlierLanes,
+  endedOpen,
+  endOf,
+  generationOf,
+  laneId,
+  parseLaneId,
+  pathOfSource,
+} from "./file-identity.ts";
 import { filesAt } from "./source-files.ts";
+import type { ReadyGate } from "./file-ready.ts";
 import { type FileSettings, type Inspected, inspectFile, noticesOf, openReader } from "./file-inspect.ts";
 import { blockBytes, type Survey } from "./file-survey.ts";
 
@@ -24,6 +34,8 @@ export interface FileSourceOptions {
   /** A file that grew is read from its start nevertheless, since what was loaded of it is replaced. */
   readonly fromStart?: boolean;
   readonly batchBytes?: number;
+  /** Which files may be read yet; all when absent. */
+  readonly gate?: ReadyGate;
   readonly context: Pick<AdapterContext, "engine" | "pause" | "notice">;
 }
 
@@ -79,8 +91,12 @@ class FileSource implements Source {
       yield* this.#follow(known, options.signal);
       return;
     }
-    const entries = await this.#list();
-    if (entries.length === 0) throw await this.#missing();
+    const all = await this.#list();
+    if (all.length === 0) throw await this.#missing();
+    const entries = await this.#readyNow(all, options.signal);
+    if (entries.length < all.length) {
+      this.#options.context.notice(`${all.length - entries.length} of ${all.length} files are not ready and are left`);
+    }
     const { settle = "keep" } = this.#options.options;
     for (const entry of entries) {
       if (options.signal.aborted) return;
@@ -99,7 +115,7 @@ class FileSource implements Source {
   }
 
   async open(lane: Lane, position: Position): Promise<LaneReader> {
-    const inspected = this.#inspected.get(wholeId(lane.id)) ?? (await this.#inspectAgain(lane));
+    const inspected = this.#inspected.get(contentOf(lane.id)) ?? (await this.#inspectAgain(lane));
     return openReader(inspected, filePosition(position), this.#settings);
   }
 
@@ -109,13 +125,15 @@ class FileSource implements Source {
 
   async settle(lane: Lane): Promise<void> {
     const { settle = "keep" } = this.#options.options;
-    const id = wholeId(lane.id);
+    const { gate } = this.#options;
+    const id = contentOf(lane.id);
     const survey = this.#inspected.get(id)?.survey;
-    const paths = settle === "keep" || survey === undefined ? [] : (this.#paths.get(id) ?? []);
-    for (const path of paths) {
+    const isMeant = settle !== "keep" || gate !== undefined;
+    for (const path of isMeant ? (this.#paths.get(id) ?? []) : []) {
       if (survey === undefined || !(await this.#isAsRead(path, survey))) continue;
       if (settle === "delete") await this.#files.remove(path);
-      else await this.#files.move(path, archiveFolder);
+      if (settle === "archive") await this.#files.move(path, archiveFolder);
+      await gate?.settle(path, settle, archiveFolder);
     }
     // A service meets files for ever.
     this.#inspected.delete(id);
@@ -131,7 +149,7 @@ class FileSource implements Source {
     const seen = new Map<string, string>();
     const read = new Map<string, string>();
     while (!signal.aborted) {
-      const entries = await this.#list();
+      const entries = await this.#readyOf(await this.#list());
       const listed = new Set(entries.map(({ path }) => path));
       for (const path of [...seen.keys()]) {
         if (listed.has(path)) continue;
@@ -162,6 +180,19 @@ class FileSource implements Source {
     return entries.filter(({ path }) => path.split(/[\\/]/).at(-2) !== archiveFolder);
   }
 
+  /** Of a look that is not repeated: as long as it takes to tell. */
+  async #readyNow(all: readonly FileEntry[], signal: AbortSignal): Promise<readonly FileEntry[]> {
+    const ready = await this.#readyOf(all);
+    const { tellsAfterMs } = this.#options.gate ?? {};
+    if (tellsAfterMs === undefined) return ready;
+    await this.#options.context.pause(tellsAfterMs, signal);
+    return this.#readyOf(await this.#list());
+  }
+
+  async #readyOf(entries: readonly FileEntry[]): Promise<readonly FileEntry[]> {
+    return this.#options.gate === undefined ? entries : this.#options.gate.ready(entries);
+  }
+
   /** A file that cannot be read as it is keeps no other from being read: it is told, and looked at again when it changes. */
   async #readableLane(entry: FileEntry, known: KnownLanes): Promise<Lane | undefined> {
     try {
@@ -188,7 +219,17 @@ class FileSource implements Source {
     const lane = laneOf(inspected, generation);
     if (await this.#isTwin(lane, path, known)) return undefined;
     const isKnown = generation > 1 || (await known.get(lane.id)) !== undefined;
+    if (!isKnown) await this.#refuseOther(path, known);
     return isKnown || again || fromStart ? this.#remember(lane, inspected) : this.#grownLane(lane, inspected, known);
+  }
+
+  /** With `sameName: "refuse"`. Throws FILE_CHANGED for content under a name that had other content loaded. */
+  async #refuseOther(path: string, known: KnownLanes): Promise<void> {
+    if (this.#options.options.sameName !== "refuse" || (await known.of(path)).length === 0) return;
+    throw new MillraceError("FILE_CHANGED", `${path} has other content than what was loaded under its name`, {
+      remedy: "Give the file a name of its own, or leave sameName out.",
+      at: { source: path },
+    });
   }
 
   async #inspectListed(
@@ -267,7 +308,7 @@ class FileSource implements Source {
         at: { source: lane.source },
       });
     }
-    this.#remember({ ...lane, id: wholeId(lane.id) }, inspected);
+    this.#remember({ ...lane, id: contentOf(lane.id) }, inspected);
     return inspected;
   }
 
@@ -293,8 +334,6 @@ class FileSource implements Source {
     });
   }
 }
-
-const wholeId = (id: string): string => id.replace(/#\d+$/, "");
 
 function laneOf({ source, hash, survey, initial }: Inspected, generation: number): Lane {
   const id = laneId({ hash, generation, part: undefined });

@@ -33,7 +33,7 @@ export async function runLane(services: LaneServices, lane: Lane, claim: Claim, 
     ...services,
     patience: { ...patience, signal: AbortSignal.any([patience.signal, leaving.signal]) },
   };
-  const checker = await services.openChecker();
+  const checker = await services.openChecker(lane.id);
   try {
     const reader = await services.source.open(lane, claim.position, AbortSignal.any([services.stop, leaving.signal]));
     try {
@@ -273,6 +273,8 @@ function report(services: SinkServices, lane: Lane, prepared: Prepared, result: 
   };
   // Invariant 1, once more on this side: what people are told adds up.
   if (!isBalanced(counts)) throw notBalanced(lane, counts);
+  const { changes } = checked;
+  if (changes.length > 0) services.onEvent({ event: "changes", source: lane.source, changes });
   const shown = [...checked.rejects.slice(0, limit.rejectsShown), ...result.refused].slice(0, limit.rejectsShown);
   if (shown.length > 0) services.onEvent({ event: "rejects", source: lane.source, rejects: shown });
   services.onEvent({ event: "batch", source: lane.source, counts, sizeBytes: raw.sizeBytes });

@@ -272,7 +272,7 @@ function gone({ source }: Lane, { wanted, start }: RecordsGone): MillraceError {
     `${source} keeps its records only from offset ${start} on, and ${wanted} is next`,
     {
       remedy: `${start - wanted} offsets were trimmed before they were read: keep records longer. To go on behind them, give the source the option whenGone: "skip".`,
-      at: { source, byte: Number(wanted) },
+      at: { source },
     },
   );
 }

@@ -3,9 +3,11 @@ import type { SinkOptions } from "../core/pipeline.ts";
 import { type Place, parsePlace } from "../core/place.ts";
 import type { AdapterContext, SinkFactory } from "../ports/adapter.ts";
 import type { Archive, ArchiveFactory } from "../ports/archive.ts";
+import type { Drop, DropFactory } from "../ports/drop.ts";
 import type { Log, LogFactory } from "../ports/log.ts";
 import type { SchemaRegistry, SchemaRegistryFactory } from "../ports/schemas.ts";
 import type { Sink } from "../ports/sink.ts";
+import type { Notifier, NotifierFactory } from "../ports/notifier.ts";
 import type { Replicas, ReplicasFactory } from "../ports/replicas.ts";
 import type { Store, StoreFactory } from "../ports/store.ts";
 
@@ -39,6 +41,18 @@ const replicas: Readonly<Record<string, () => Promise<ReplicasFactory>>> = {
   file: async () => (await import("../adapters/file/index.ts")).fileReplicas,
   redis: async () => (await import("../adapters/redis/index.ts")).redisReplicas,
   rediss: async () => (await import("../adapters/redis/index.ts")).redisReplicas,
+};
+
+const drops: Readonly<Record<string, () => Promise<DropFactory>>> = {
+  file: async () => (await import("../adapters/file/index.ts")).localDrop,
+};
+
+const notifiers: Readonly<Record<string, () => Promise<NotifierFactory>>> = {
+  file: async () => (await import("../adapters/smtp/index.ts")).emlNotifier,
+  smtp: async () => (await import("../adapters/smtp/index.ts")).smtpNotifier,
+  smtps: async () => (await import("../adapters/smtp/index.ts")).smtpNotifier,
+  http: async () => (await import("../adapters/http/index.ts")).webhookNotifier,
+  https: async () => (await import("../adapters/http/index.ts")).webhookNotifier,
 };
 
 const logs: Readonly<Record<string, () => Promise<LogFactory>>> = {
@@ -91,6 +105,20 @@ export async function openStore(url: string, context: AdapterContext): Promise<S
 export async function openRegistry(url: string, context: AdapterContext): Promise<SchemaRegistry> {
   const factory = await factoryOf(registries, parsePlace(url), "There is no schema registry at", "Schema registries");
   return factory(url, context);
+}
+
+/** The drop at `url`, not yet connected. */
+export async function openDrop(url: string, context: AdapterContext): Promise<Drop> {
+  const place = parsePlace(url);
+  const factory = await factoryOf(drops, place, "Files cannot be dropped into", "Drops");
+  return factory(place, context);
+}
+
+/** The notifier at `url`, not yet connected. */
+export async function openNotifier(url: string, context: AdapterContext): Promise<Notifier> {
+  const place = parsePlace(url);
+  const factory = await factoryOf(notifiers, place, "Messages cannot go to", "Notifiers");
+  return factory(place, context);
 }
 
 /** The replicas at `url`, not yet connected. */

@@ -4,18 +4,23 @@ import { Cron } from "croner";
 import type { Contract } from "../core/contract.ts";
 import { MillraceError, toMillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
-import type { Pipeline } from "../core/pipeline.ts";
+import type { Pipeline, SourceOptions } from "../core/pipeline.ts";
 import { retryPauseMs } from "../core/retry.ts";
 import { stageNames } from "../core/stage.ts";
+import type { Drop } from "../ports/drop.ts";
 import type { Log } from "../ports/log.ts";
+import type { Notifier } from "../ports/notifier.ts";
+import type { Replicas } from "../ports/replicas.ts";
 import type { Sink } from "../ports/sink.ts";
+import type { Store } from "../ports/store.ts";
 import { Backups } from "./backup.ts";
 import type { OnEvent, RunEvent } from "./events.ts";
+import { type FileRelation, withFileRelation } from "./file-relation.ts";
 import type { BatchWatch } from "./lane-services.ts";
 import { readInsights } from "./insight-files.ts";
 import { Insights } from "./insights.ts";
 import { runIn } from "./run.ts";
-import { openArchive, openLog } from "./schemes.ts";
+import { openArchive, openDrop, openLog, openNotifier, openReplicas, openStore } from "./schemes.ts";
 import { Session } from "./session.ts";
 import { chosenStages, stagesOf } from "./stages.ts";
 import { Warehouse } from "./warehouse.ts";
@@ -75,6 +80,7 @@ export class Service {
   readonly #work = new Set<Promise<void>>();
   readonly #pipelines = new Map<string, PipelineState>();
   readonly #leaving = new AbortController();
+  #relations: Promise<unknown> = Promise.resolve();
   /** Everybody may ask, and all who ask within a second get one answer. */
   #looked: { readonly atMs: number; readonly readiness: Promise<Readiness> } | undefined;
 
@@ -131,6 +137,44 @@ export class Service {
       throw log.explain(error);
     }
     return log;
+  }
+
+  /** A store, opened for as long as the service runs. */
+  async store(url: string): Promise<Store> {
+    const store = this.session.closing(await openStore(url, this.session.context));
+    await store.open();
+    return store;
+  }
+
+  /** Replicas, opened for as long as the service runs. */
+  async replicas(url: string): Promise<Replicas> {
+    const replicas = this.session.closing(await openReplicas(url, this.session.context));
+    await replicas.open();
+    return replicas;
+  }
+
+  /** A folder into which others put files, opened for as long as the service runs. */
+  async drop(url: string): Promise<Drop> {
+    const drop = this.session.closing(await openDrop(url, this.session.context));
+    await drop.open();
+    return drop;
+  }
+
+  /** Where messages go, for as long as the service runs. */
+  async notifier(url: string): Promise<Notifier> {
+    return this.session.closing(await openNotifier(url, this.session.context));
+  }
+
+  /** Does `work` with the records of a file; one file at a time. */
+  relation<Result>(
+    url: string,
+    source: SourceOptions,
+    work: (relation: FileRelation) => Promise<Result>,
+  ): Promise<Result> {
+    const { session, scratch: folder } = this;
+    const turn = this.#relations.then(() => withFileRelation(session, url, { source, folder }, work));
+    this.#relations = turn.catch(() => undefined); // its own caller is told
+    return turn;
   }
 
   /** The insights of a folder over a warehouse, each tried once. Rejects with INSIGHT_INVALID. */

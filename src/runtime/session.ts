@@ -94,7 +94,11 @@ export class Session {
     const known = requireContract(pipeline);
     const source = await this.source(pipeline, known.contract, again);
     const sink = await this.sink(pipeline.to, pipeline.sink);
-    return { pipeline: known, source, sink, engine: this.engine, context: this.context, slots: this.#slots };
+    const openSource = isLog(parsePlace(pipeline.from))
+      ? {}
+      : { openSource: () => this.source(pipeline, known.contract, false) };
+    const { engine, context } = this;
+    return { ...openSource, pipeline: known, source, sink, engine, context, slots: this.#slots };
   }
 
   /** Work that shares the engine and the memory budget; what it opens is closed behind it. */

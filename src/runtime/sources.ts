@@ -2,11 +2,14 @@ import type { Contract } from "../core/contract.ts";
 import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
+import type { Drop } from "../ports/drop.ts";
 import type { Log } from "../ports/log.ts";
 import type { MessageFormat } from "../ports/messages.ts";
 import type { Source } from "../ports/source.ts";
 import { fileSource } from "./file-lanes.ts";
+import { gateOf } from "./file-ready.ts";
 import { logSource } from "./log-source.ts";
+import { openDrop } from "./schemes.ts";
 
 /** The source of a pipeline that reads files. */
 export function sourceOfPipelineFiles(
@@ -19,7 +22,16 @@ export function sourceOfPipelineFiles(
   // One transaction for a whole file takes its lanes one after another.
   const whole = pipeline.source.atomic === true || pipeline.sink.mode === "replace";
   const { parallel: _, ...unsplit } = pipeline.source;
+  const { ready } = pipeline.source;
+  const drops = new Map<string, Promise<Drop>>();
+  const drop = (folder: string): Promise<Drop> => {
+    const known = drops.get(folder) ?? openDrop(`file:${folder}`, context);
+    drops.set(folder, known);
+    return known;
+  };
+  const gate = gateOf(ready, { context, drop });
   return fileSource({
+    ...(gate === undefined ? {} : { gate }),
     url: pipeline.from,
     options: whole ? unsplit : pipeline.source,
     contract,

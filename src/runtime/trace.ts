@@ -19,8 +19,8 @@ export interface Trace {
   readonly replayOf: bigint | undefined;
   /** 0-based record within the batch; undefined when the row carries no lineage. */
   readonly record: number | undefined;
-  /** 1-based line on which the record starts. `exact` is false when records of the batch span several lines. */
-  readonly line: { readonly number: number; readonly exact: boolean } | undefined;
+  /** Where the record starts; undefined for a source that has neither lines nor offsets. */
+  readonly at: TracedPlace | undefined;
   readonly batch: LedgerEntry;
   /** Contract and steps that made the row. */
   readonly definition: JsonObject | undefined;
@@ -31,6 +31,15 @@ export interface Trace {
 /** A stage that a row came through. */
 export interface Hop extends RecordOf {
   readonly definition: JsonObject | undefined;
+}
+
+/** A place within a source. */
+export interface TracedPlace {
+  readonly unit: "line" | "offset";
+  /** Lines from 1, offsets from 0. */
+  readonly number: bigint;
+  /** False when records of the batch span several lines, or offsets have gaps between them: it is there or behind. */
+  readonly exact: boolean;
 }
 
 /** row → file and line, or topic and offset. Throws ROW_UNKNOWN when there is no such row or nothing is known of it. */
@@ -64,7 +73,7 @@ async function traceLineage(sink: Sink, value: bigint): Promise<Trace> {
   return { ...(await originOf(sink, { batch: entry, record })), record, batch: entry, definition };
 }
 
-type Origin = Pick<Trace, "source" | "line" | "replayOf" | "before">;
+type Origin = Pick<Trace, "source" | "at" | "replayOf" | "before">;
 
 /** Where a record of a batch first came from, through replays and stages as far as this sink knows. */
 async function originOf(sink: Sink, at: RecordOf): Promise<Origin> {
@@ -73,11 +82,10 @@ async function originOf(sink: Sink, at: RecordOf): Promise<Origin> {
   if (reject !== undefined) {
     const [rejected] = await sink.records.ledger({ batch: reject.batch, limit: 1 });
     const first = rejected === undefined ? undefined : await beforeOf(sink, { batch: rejected, record: reject.record });
-    const line = reject.line === undefined ? undefined : { number: reject.line, exact: true };
-    return { ...{ source: reject.source, line, before: [] }, ...first, replayOf: reject.id };
+    return { ...{ source: reject.source, at: placeOfReject(reject), before: [] }, ...first, replayOf: reject.id };
   }
   return (
-    (await beforeOf(sink, at)) ?? { source: batch.source, line: lineOf(batch, record), replayOf: undefined, before: [] }
+    (await beforeOf(sink, at)) ?? { source: batch.source, at: placeOf(batch, record), replayOf: undefined, before: [] }
   );
 }
 
@@ -101,42 +109,75 @@ async function replayedReject(sink: Sink, entry: LedgerEntry, record: number): P
   return reject;
 }
 
-/** Lines are counted from the batch's start; exact when the batch has as many lines as records. */
-function lineOf(entry: LedgerEntry, record: number): Trace["line"] {
-  const first = entry.start["line"];
-  const next = entry.end["line"];
-  if (typeof first !== "number" || typeof next !== "number") return undefined;
-  return { number: first + record, exact: next - first === entry.read };
+function placeOfReject({ line, offset }: StoredReject): TracedPlace {
+  return line === undefined
+    ? { unit: "offset", number: offset, exact: true }
+    : { unit: "line", number: BigInt(line), exact: true };
 }
 
-/** What became of one line of a source. */
-export interface LineFate {
+/** Counted from the batch's start; exact when the batch has as many lines, or offsets, as records. */
+function placeOf(entry: LedgerEntry, record: number): TracedPlace | undefined {
+  const range = rangeOf(entry);
+  if (range === undefined) return undefined;
+  const { unit, first, next } = range;
+  return { unit, number: first + BigInt(record), exact: next - first === BigInt(entry.read) };
+}
+
+/** Lines of a file, or offsets of a log, that a batch had. */
+interface BatchRange {
+  readonly unit: TracedPlace["unit"];
+  readonly first: bigint;
+  /** Behind the last. */
+  readonly next: bigint;
+}
+
+function rangeOf({ start, end }: LedgerEntry): BatchRange | undefined {
+  const [line, nextLine, offset, nextOffset] = [start["line"], end["line"], start["offset"], end["offset"]];
+  if (typeof line === "number" && typeof nextLine === "number") {
+    return { unit: "line", first: BigInt(line), next: BigInt(nextLine) };
+  }
+  // A log's positions hold text, as offsets may be larger than JSON's numbers are exact.
+  if (typeof offset !== "string" || typeof nextOffset !== "string") return undefined;
+  return { unit: "offset", first: BigInt(offset), next: BigInt(nextOffset) };
+}
+
+/** What became of one line, or the record at one offset, of a source. */
+export interface PlaceFate {
   readonly batch: LedgerEntry;
   readonly rejects: readonly StoredReject[];
   readonly rows: readonly EngineRow[];
   /** That the rows are in: the batch's, or behind stages that of the last. */
   readonly table: string;
-  /** False when records of the batch span several lines: which row the line became is then not known. */
+  readonly unit: TracedPlace["unit"];
+  /** False when places of the batch and its records are not one to one: which row this one became is then not known. */
   readonly exact: boolean;
 }
 
-/** file and line → row or reject: the way back. Empty when no committed batch holds the line. */
-export async function traceLine(sink: Sink, source: string, line: number): Promise<LineFate[]> {
+/** file and line, or topic and offset → row or reject: the way back. Empty when no committed batch holds the place. */
+export async function tracePlace(sink: Sink, source: string, number: bigint): Promise<PlaceFate[]> {
   const entries = await sink.records.ledger({ source, limit: Number.MAX_SAFE_INTEGER });
-  const holding = entries.filter((entry) => Number(entry.start["line"]) <= line && line < Number(entry.end["line"]));
-  return Promise.all(holding.map((entry) => fateOf(sink, entry, line)));
+  const fates = entries.flatMap((entry) => {
+    const range = rangeOf(entry);
+    return range !== undefined && range.first <= number && number < range.next
+      ? [fateOf(sink, entry, range, number)]
+      : [];
+  });
+  return Promise.all(fates);
 }
 
-async function fateOf(sink: Sink, entry: LedgerEntry, line: number): Promise<LineFate> {
-  const rejects = await rejectsOf(sink, entry, (reject) => reject.line === line);
-  const record = line - Number(entry.start["line"]);
-  // Where the batch has more lines than records the line's record is not known.
-  const exact = lineOf(entry, record)?.exact === true;
-  const { rows, table, ...later } = exact ? await becameOf(sink, { batch: entry, record }) : nothing(entry);
-  return { batch: entry, rejects: [...rejects, ...later.rejects], rows, table, exact };
+async function fateOf(sink: Sink, entry: LedgerEntry, range: BatchRange, number: bigint): Promise<PlaceFate> {
+  const isThere = (reject: StoredReject): boolean => {
+    const place = placeOfReject(reject);
+    return place.unit === range.unit && place.number === number;
+  };
+  const rejects = await rejectsOf(sink, entry, isThere);
+  const exact = range.next - range.first === BigInt(entry.read);
+  const at = { batch: entry, record: Number(number - range.first) };
+  const { rows, table, ...later } = exact ? await becameOf(sink, at) : nothing(entry);
+  return { batch: entry, unit: range.unit, rejects: [...rejects, ...later.rejects], rows, table, exact };
 }
 
-type Became = Pick<LineFate, "rows" | "rejects" | "table">;
+type Became = Pick<PlaceFate, "rows" | "rejects" | "table">;
 
 const nothing = ({ table }: LedgerEntry): Became => ({ rows: [], rejects: [], table });
 

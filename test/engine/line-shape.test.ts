@@ -153,7 +153,7 @@ describe("the look at bytes", () => {
     const lines = Array.from({ length: 40 }, (_, index) => `${index % 7 === 3 ? "x" : index},n${index}`);
     const bytes = Buffer.from(lines.map((one) => `${one}${end}`).join(""));
     const malformed = [0, 1, 20].map((record) => {
-      return { record, line: record, offset: 0, bytes: Buffer.from("?"), truncated: false, reasons: [] };
+      return { record, line: record, offset: 0n, bytes: Buffer.from("?"), truncated: false, reasons: [] };
     });
     const numbers = Array.from({ length: 43 }, (_, record) => record).filter((one) => ![0, 1, 20].includes(one));
     const raw = csvBatch(people, lines);

@@ -189,7 +189,10 @@ describe("a file that cannot be read as a workbook is refused by name", () => {
   const codeOf = async (path: string, options: FormatOptions = {}): Promise<string> =>
     readFrom(path, options).then(
       () => "read",
-      (error: { code?: string; message: string }) => `${error.code}: ${error.message.replaceAll(`${folder}/`, "")}`,
+      (error: unknown) => {
+        const { code, message } = error as { code?: string; message: string };
+        return `${code}: ${message.replaceAll(`${folder}/`, "")}`;
+      },
     );
 
   it("when it holds formulas alone, or too many columns", async () => {

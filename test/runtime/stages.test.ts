@@ -23,7 +23,7 @@ import { runIn } from "../../src/runtime/run.ts";
 import { openLog } from "../../src/runtime/schemes.ts";
 import { Session } from "../../src/runtime/session.ts";
 import { chosenStages, stagesOf } from "../../src/runtime/stages.ts";
-import { traceLine, traceRow } from "../../src/runtime/trace.ts";
+import { tracePlace, traceRow } from "../../src/runtime/trace.ts";
 
 const things = table("things", {
   id: integer().key(),
@@ -116,9 +116,9 @@ describe("a pipeline that is cut into stages", () => {
     const [trace] = await traceRow(sink, "things", { id: "3" });
     expect(trace).toMatchObject({ source: at("in.csv"), line: { number: 2, exact: true } });
     expect(trace?.before.map(({ batch }) => batch.pipeline)).toEqual(["things:2", "things:1"]);
-    const [fate] = await traceLine(sink, at("in.csv"), 2);
+    const [fate] = await tracePlace(sink, at("in.csv"), 2n);
     expect(fate).toMatchObject({ table: "things", rows: [{ id: 3 }], rejects: [] });
-    expect((await traceLine(sink, at("in.csv"), 5))[0]?.rejects).toHaveLength(1);
+    expect((await tracePlace(sink, at("in.csv"), 5n))[0]?.rejects).toHaveLength(1);
   });
 
   it("drops what was sent before, from whatever lane it comes, and counts it as filtered", async () => {

@@ -11,6 +11,7 @@ import { askRedis, availableRedis, startRedis } from "./redis.ts";
 import { askS3, availableS3, startS3 } from "./s3.ts";
 import { askRegistry, availableRegistry, startRegistry } from "./registry.ts";
 import { givenUrl, type Server } from "./server.ts";
+import { askSmtp, availableSmtp, startSmtp } from "./smtp.ts";
 import { askSsh, availableSsh, startSsh } from "./ssh.ts";
 
 export { ServiceMissing } from "./program.ts";
@@ -53,6 +54,7 @@ export const servers = {
   registry: kind(startRegistry, askRegistry, availableRegistry),
   ftp: kind(startFtp, askFtp, availableFtp),
   ssh: kind(startSsh, askSsh, availableSsh),
+  smtp: kind(startSmtp, askSmtp, availableSmtp),
   mongo: kind(startMongo, askMongo, availableMongo),
   s3: kind(startS3, askS3, availableS3),
   nginx: kind(startNginx, askNginx, availableNginx),

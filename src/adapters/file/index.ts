@@ -3,3 +3,4 @@ export { fileSink } from "./sink.ts";
 export { fileArchive } from "./archive.ts";
 export { fileStore } from "./store.ts";
 export { fileReplicas } from "./replicas.ts";
+export { localDrop } from "./drop.ts";

@@ -47,7 +47,7 @@ const chosen = ({ pipeline, state, ids, code, after }: RejectChoice): Conditions
     .add("json_contains(reasons, json_object('code', ?))", code)
     .add("id > ?", after);
 
-type RejectRow = Omit<StoredReject, "line" | "offset"> & { readonly line: bigint | null; readonly offset: bigint };
+type RejectRow = Omit<StoredReject, "line"> & { readonly line: bigint | null };
 
 /** Kept without a zone, in UTC. */
 const instant = (text: string): string => `${text}Z`;
@@ -61,7 +61,6 @@ async function findRejects({ sessions, names }: RecordPlace, filter: RejectFilte
   return rows.map((row) => ({
     ...row,
     line: row.line === null ? undefined : Number(row.line),
-    offset: Number(row.offset),
     rejectedAt: instant(row.rejectedAt),
   }));
 }

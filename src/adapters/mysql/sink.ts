@@ -58,6 +58,8 @@ export class MysqlSink implements Sink {
   readonly #address: Address;
   readonly #names: StateNames;
   readonly #sessions: Sessions;
+  /** For queries: they can write nothing. */
+  readonly #readers: Sessions;
   readonly #context: AdapterContext;
   readonly #tables = new Map<string, TableInfo>();
   readonly #habits = new Map<string, Habit>();
@@ -71,7 +73,9 @@ export class MysqlSink implements Sink {
     this.shown = place.shown;
     this.#address = readAddress(place, options);
     this.#names = stateNames(this.#address.stateDatabase);
-    this.#sessions = new Sessions(this.#address, waits, () => context.now());
+    const now = (): number => context.now();
+    this.#sessions = new Sessions("write", this.#address, waits, now);
+    this.#readers = new Sessions("read", this.#address, waits, now);
     this.#context = context;
     const isKept = (): boolean => this.#opened() === "write";
     this.#place = {
@@ -164,7 +168,7 @@ values (?) on duplicate key update epoch = epoch`;
   }
 
   query(sql: string, parameters: readonly EngineParameter[] = []) {
-    return queryRows(this.#sessions, sql, parameters);
+    return queryRows(this.#readers, sql, parameters);
   }
 
   classify(error: unknown) {
@@ -183,6 +187,7 @@ values (?) on duplicate key update epoch = epoch`;
     this.#use = undefined;
     for (const unit of [...this.#units]) await unit.rollback();
     await this.#sessions.close();
+    await this.#readers.close();
   }
 
   #opened(): "write" | "read" {

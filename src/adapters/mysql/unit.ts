@@ -8,6 +8,7 @@ import { keepRejects, noteMessages, passFence, writeLedger } from "./entries.ts"
 import { keyIndexes } from "./fit.ts";
 import { type Habit, loadRows } from "./load.ts";
 import type { Loading } from "./loading.ts";
+import { foldName } from "./names.ts";
 import { reasonOf } from "./refusal.ts";
 import type { Session } from "./session.ts";
 import { forgetLanes, forgetMessages, type StateNames } from "./state.ts";
@@ -138,12 +139,17 @@ async function writeRows(plan: UnitPlan, batch: SinkBatch): Promise<{ refused: r
   const { session, target, table, tableSql, takesFiles } = plan;
   const { rows } = batch;
   if (rows.count === 0 || table === undefined) return { refused: [], merged: 0 };
+  const names = rows.columns.map((column) => column.name);
+  const keys = new Set(keyIndexes(target, table));
   const loading: Loading = {
     session,
     table,
     tableSql,
     mergeKey: target.mode === "merge" ? target.key : undefined,
-    keyIndexes: new Set(keyIndexes(target, table)),
+    keyIndexes: keys,
+    otherUniques: table.uniques.some(
+      (index) => !keys.has(index.name) && index.columns.some((one) => holds(names, one)),
+    ),
     columns: rows.columns,
     csv: await rows.csv(),
     count: rows.count,
@@ -152,11 +158,13 @@ async function writeRows(plan: UnitPlan, batch: SinkBatch): Promise<{ refused: r
     fresh: 0,
   };
   await loadRows(loading, plan.habit);
-  const names = rows.columns.map((column) => column.name);
   const keyOf = (index: string): readonly string[] => table.uniques.find((one) => one.name === index)?.columns ?? [];
   const refused = loading.refusals.map(({ row, fault }) => batch.refuse(row, reasonOf(fault, names, keyOf)));
   return { refused, merged: rows.count - refused.length - loading.fresh };
 }
+
+const holds = (names: readonly string[], column: string): boolean =>
+  names.some((name) => foldName(name) === foldName(column));
 
 function notBalanced(batch: SinkBatch, counts: Counts): MillraceError {
   const { read, loaded, merged, filtered, rejected } = counts;

@@ -146,6 +146,8 @@ export function laneOf({ created, state }: StreamInfo, lane: number): LogLane {
     incarnation: created,
     start: state.messages === 0 ? end : BigInt(state.first_seq),
     end,
+    // Sequences begin at 1.
+    appended: end - 1n,
   };
 }
 

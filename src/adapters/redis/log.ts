@@ -80,7 +80,8 @@ class RedisLog implements Log {
     return this.#writer.append(records);
   }
 
-  lanes(): Promise<readonly LogLane[]> {
+  async lanes(): Promise<readonly LogLane[]> {
+    await this.#factsOf(await this.#connection.client());
     return this.#lanes.list();
   }
 

@@ -1,14 +1,8 @@
 import { limit } from "../../core/limit.ts";
 import { isJsonObject, type JsonObject } from "../../core/json.ts";
 import type { Address } from "./address.ts";
+import type { Answer } from "./answer.ts";
 import { noAnswer, tooLong } from "./errors.ts";
-
-/** An answer of a registry. */
-export interface Answer {
-  readonly status: number;
-  /** Undefined when it is no JSON object. */
-  readonly body: JsonObject | undefined;
-}
 
 /** What registries speak: https://docs.confluent.io/platform/current/schema-registry/develop/api.html */
 const mediaType = "application/vnd.schemaregistry.v1+json";

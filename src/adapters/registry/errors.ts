@@ -1,6 +1,6 @@
 import { type ErrorCode, MillraceError } from "../../core/error.ts";
 import type { Address } from "./address.ts";
-import type { Answer } from "./client.ts";
+import type { Answer } from "./answer.ts";
 
 const shownChars = 500;
 

@@ -6,7 +6,8 @@ import { passes, retryPauseMs } from "../../core/retry.ts";
 import type { AdapterContext } from "../../ports/adapter.ts";
 import type { RegisteredSchema, SchemaRegistry } from "../../ports/schemas.ts";
 import { type Address, readAddress } from "./address.ts";
-import { type Answer, ask } from "./client.ts";
+import type { Answer } from "./answer.ts";
+import { ask } from "./client.ts";
 import { refusal, schemaRefused } from "./errors.ts";
 
 type Context = Pick<AdapterContext, "now" | "pause" | "notice">;

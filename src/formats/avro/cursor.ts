@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { ReasonCode } from "../../core/reject.ts";
 import { limit } from "../../core/limit.ts";
 
@@ -9,6 +10,8 @@ export class ValueFault extends Error {
     this.code = code;
   }
 }
+
+const replacement = "\ufffd";
 
 const malformed = (message: string): ValueFault => new ValueFault("malformed", message);
 
@@ -64,10 +67,42 @@ export class Cursor {
   }
 
   take(size: number): Buffer {
+    const start = this.#skip(size);
+    return this.#bytes.subarray(start, start + size);
+  }
+
+  float(): number {
+    return this.#bytes.readFloatLE(this.#skip(4));
+  }
+
+  double(): number {
+    return this.#bytes.readDoubleLE(this.#skip(8));
+  }
+
+  string(): string {
+    const size = this.#length();
+    const start = this.#skip(size);
+    const text = this.#bytes.toString("utf8", start, start + size);
+    // What is no UTF-8 was replaced; the character may also stand there by itself.
+    if (text.includes(replacement) && !isUtf8(this.#bytes.subarray(start, start + size))) {
+      throw new ValueFault("encoding", "a string is not valid UTF-8");
+    }
+    if (text.includes("\0")) throw malformed("a string holds a NUL byte");
+    return text;
+  }
+
+  /** Where `size` bytes start, which are read then. */
+  #skip(size: number): number {
     const start = this.#at;
     if (size > this.#end - start) throw malformed("ends too early, in the middle of a value");
     this.#at = start + size;
-    return this.#bytes.subarray(start, start + size);
+    return start;
+  }
+
+  #length(): number {
+    const size = this.long();
+    if (typeof size === "bigint" || size < 0) throw malformed("a length is out of bounds");
+    return size;
   }
 
   byte(): number {
@@ -112,11 +147,9 @@ export class Cursor {
     throw malformed(`there is no ${of} ${index} in its schema`);
   }
 
-  /** The bytes of a string or of bytes. */
+  /** Bytes, which say how many they are. */
   sized(): Buffer {
-    const size = this.long();
-    if (typeof size === "bigint" || size < 0) throw malformed("a length is out of bounds");
-    return this.take(size);
+    return this.take(this.#length());
   }
 
   /** Items in the next block of an array or a map; 0 at its end. */

@@ -152,5 +152,5 @@ class Batch {
 }
 
 function recordAt({ offset, value }: Message): RecordAt {
-  return { line: undefined, offset: Number(offset), bytes: value };
+  return { line: undefined, offset, bytes: value };
 }

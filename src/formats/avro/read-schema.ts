@@ -7,6 +7,7 @@ import {
   enumReader,
   type FieldReader,
   fixedReader,
+  jsonType,
   logicalReaders,
   mapReader,
   primitives,
@@ -164,7 +165,9 @@ function fullName(name: string, namespace: string): string {
 }
 
 /** A logical type that is not known, or does not go with its type, is as if it were not there: so the specification. */
-function logicalOf({ logicalType }: JsonObject, type: string): ValueReader | undefined {
+function logicalOf(json: JsonObject, type: string): ValueReader | undefined {
+  const { logicalType } = json;
+  if (json["connect.name"] === "io.debezium.data.Json") return logicalReaders.get(`${type} ${jsonType}`);
   return typeof logicalType === "string" ? logicalReaders.get(`${type} ${logicalType}`) : undefined;
 }
 

@@ -3,6 +3,7 @@ import type { ValueFormat } from "../../ports/messages.ts";
 import type { SinkColumn } from "../../ports/rows.ts";
 import type { SchemaRegistry } from "../../ports/schemas.ts";
 import { type AvroSchema, avroSchema } from "./schema.ts";
+import { jsonType } from "./value-readers.ts";
 import { type AvroValue, recordType, unscaledBytes } from "./values.ts";
 import { headBytes, writeHead } from "./wire.ts";
 
@@ -16,11 +17,23 @@ export interface AvroRowValuesOptions {
 }
 
 /**
- * Rows as Avro in the wire format of schema registries. The schema is that of `avroSchema`, registered as `<topic>-value`
- * before the first row is written.
+ * Rows as Avro in the wire format of schema registries. The schema is that of `messageSchema`, registered as
+ * `<topic>-value` before the first row is written.
  */
 export function avroRowValues(options: AvroRowValuesOptions): ValueFormat {
   return new AvroRowValues(options);
+}
+
+/** The schema of `avroSchema`; of a json column it says besides that the text is JSON, which readers may ignore. */
+function messageSchema(table: string, columns: readonly SinkColumn[]): AvroSchema {
+  const schema = avroSchema(table, columns);
+  const fields = schema.fields.map((field, index) => {
+    const { type, nullable } = columns[index] as SinkColumn;
+    if (type !== "json") return field;
+    const named = { type: "string", logicalType: jsonType } as const;
+    return { ...field, type: nullable === true ? (["null", named] as const) : named };
+  });
+  return { ...schema, fields };
 }
 
 const firstBytes = 4096;
@@ -38,7 +51,7 @@ class AvroRowValues implements ValueFormat {
   constructor({ registry, topic, table, columns }: AvroRowValuesOptions) {
     this.#registry = registry;
     this.#subject = `${topic}-value`;
-    this.#schema = avroSchema(table, columns);
+    this.#schema = messageSchema(table, columns);
     this.#type = recordType(this.#schema);
     this.#fields = this.#schema.fields.map(({ name }, index) => fieldValue(name, columns[index] as SinkColumn));
   }

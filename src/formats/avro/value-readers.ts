@@ -23,8 +23,8 @@ export const primitives: ReadonlyMap<string, ValueReader> = new Map<string, Valu
   ["boolean", { read: booleanText }],
   ["int", { read: (cursor) => counted(cursor, String(cursor.int())) }],
   ["long", { read: (cursor) => counted(cursor, String(cursor.long())) }],
-  ["float", { read: (cursor) => numberText(cursor, cursor.take(4).readFloatLE(0)) }],
-  ["double", { read: (cursor) => numberText(cursor, cursor.take(8).readDoubleLE(0)) }],
+  ["float", { read: (cursor) => numberText(cursor, cursor.float()) }],
+  ["double", { read: (cursor) => numberText(cursor, cursor.double()) }],
   ["bytes", { read: (cursor) => bytesText(cursor, cursor.sized()) }],
   ["string", { read: stringText }],
 ]);
@@ -50,17 +50,23 @@ function bytesText(cursor: Cursor, bytes: Buffer): string {
   return cursor.made(`"${bytes.toString("base64")}"`);
 }
 
-const replacement = "\ufffd";
-
 function stringText(cursor: Cursor): string {
-  const bytes = cursor.sized();
-  const text = bytes.toString("utf8");
-  // What is no UTF-8 was replaced; the character may also stand there by itself.
-  if (text.includes(replacement) && !Buffer.from(text, "utf8").equals(bytes)) {
-    throw new ValueFault("encoding", "a string is not valid UTF-8");
+  return cursor.made(JSON.stringify(cursor.string()));
+}
+
+/** Name of the logical type of strings that hold JSON: of our own values; `Json` of Debezium's says the same. */
+export const jsonType = "json";
+
+/** JSON as it is, on one line. */
+function jsonText(cursor: Cursor): string {
+  const text = cursor.string();
+  try {
+    JSON.parse(text);
+  } catch {
+    // The words of the parser would repeat a part of the value.
+    throw new ValueFault("malformed", "a string that is to hold JSON holds none");
   }
-  if (text.includes("\0")) throw new ValueFault("malformed", "a string holds a NUL byte");
-  return cursor.made(JSON.stringify(text));
+  return cursor.made(text.replaceAll(/[\r\n]/g, " "));
 }
 
 export function fixedReader(size: number): ValueReader {
@@ -94,6 +100,7 @@ function timed(iso: (cursor: Cursor) => string, zone = ""): ValueReader {
 
 /** Readers of logical types by type and name: https://avro.apache.org/docs/1.12.0/specification/#logical-types */
 export const logicalReaders: ReadonlyMap<string, ValueReader> = new Map<string, ValueReader>([
+  [`string ${jsonType}`, { read: jsonText }],
   ["int date", timed((cursor) => dayText(cursor.int()))],
   ["int time-millis", { read: (cursor) => cursor.made(`"${clockText(cursor.int(), "millis")}"`) }],
   ["long time-micros", { read: (cursor) => cursor.made(`"${clockText(cursor.long(), "micros")}"`) }],

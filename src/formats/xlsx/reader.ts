@@ -168,7 +168,7 @@ function rejectOf(
   return {
     record,
     line,
-    offset: before + record,
+    offset: BigInt(before + record),
     bytes: bytes.subarray(0, rejectBytes),
     truncated: bytes.length > rejectBytes,
     reasons: [reason],
@@ -204,7 +204,7 @@ function batchOf(
     recordOf: (index) => records[index] as number,
     at: (index) => ({
       line: numbers[index],
-      offset: start.row + (records[index] as number),
+      offset: BigInt(start.row + (records[index] as number)),
       bytes: Buffer.from(texts[index] as string),
     }),
     format: csvFormat(shape),

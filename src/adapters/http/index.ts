@@ -1,0 +1,1 @@
+export { webhookNotifier } from "./webhook.ts";

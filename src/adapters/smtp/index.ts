@@ -1,0 +1,2 @@
+export { emlNotifier } from "./eml.ts";
+export { smtpNotifier } from "./notifier.ts";

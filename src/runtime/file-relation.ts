@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import { quoteIdentifier, quoteLiteral } from "../core/identifier.ts";
+import type { SourceOptions } from "../core/pipeline.ts";
+import { describeColumns } from "../engine/described.ts";
+import type { EngineConnection } from "../ports/engine.ts";
+import { inTemporaryFolder } from "./backup-folder.ts";
+import { loadPipeline } from "./load.ts";
+import { runIn } from "./run.ts";
+import type { Session } from "./session.ts";
+
+export interface RelationColumn {
+  readonly name: string;
+  /** The engine's type. */
+  readonly type: string;
+}
+
+/** The records of a file as a relation of the engine, each column in the type that holds all of its values. */
+export interface FileRelation {
+  readonly connection: EngineConnection;
+  /** In SQL. Its `rowid` counts rows from 0, in the order of the file. */
+  readonly relation: string;
+  readonly columns: readonly RelationColumn[];
+  readonly rows: number;
+  /** Records that could not be read. */
+  readonly rejected: number;
+}
+
+export interface FileRelationOptions {
+  readonly source: SourceOptions;
+  /** Where the relation lies meanwhile: it may be larger than memory. */
+  readonly folder: string;
+}
+
+/** Does `work` with the records of the file at `url`, by way of a pipeline. Throws what reading the file throws. */
+export async function withFileRelation<Result>(
+  session: Session,
+  url: string,
+  { source, folder }: FileRelationOptions,
+  work: (relation: FileRelation) => Promise<Result>,
+): Promise<Result> {
+  return inTemporaryFolder(folder, session.context.now(), async (own) => {
+    const path = join(own, "relation.duckdb");
+    const { loaded, rejected } = await session.within(async (inner) => {
+      const pipeline = await loadPipeline({ from: url, to: `duckdb:${path}`, table: "data", source }, inner);
+      return runIn(inner, pipeline, { patienceMs: 0 });
+    });
+    const connection = await session.engine.connect();
+    const database = quoteIdentifier(session.engine.uniqueName("relation"));
+    try {
+      await connection.run(`attach ${quoteLiteral(path)} as ${database} (read_only)`);
+      const relation = `${database}.main.data`;
+      const described = await describeColumns(connection, `select * from ${relation}`);
+      const columns = described.map(({ name, type }) => ({ name, type }));
+      return await work({ connection, relation, columns, rows: loaded, rejected });
+    } finally {
+      // Whatever a statement that failed still holds goes with its connection.
+      connection.close();
+      const last = await session.engine.connect();
+      await last.run(`detach database if exists ${database}`).finally(() => last.close());
+    }
+  });
+}
