@@ -128,13 +128,27 @@ export async function commitBatch(
     const written =
       unit === undefined
         ? await commitAlone(committing, claim)
-        : { claim, result: await unit.write(sinkBatch(services, lane, claim, prepared)) };
+        : { claim, result: await writeWhole(unit, sinkBatch(services, lane, claim, prepared)) };
     const counts = report(services, lane, committing.prepared, written.result);
     const { raw, checked } = committing.prepared;
     if (unit === undefined) await services.watch?.committed?.({ source: lane.source, counts, raw, rows: checked.rows });
     return written.claim;
   } finally {
     await committing.prepared.checked.release();
+  }
+}
+
+/** One of many batches of a unit: to leave repeats out of it, the ones before would have to be written again. */
+async function writeWhole(unit: Unit, batch: SinkBatch): Promise<WriteResult> {
+  try {
+    return await unit.write(batch);
+  } catch (error) {
+    if (!(error instanceof RepeatedMessages)) throw error;
+    throw new MillraceError("PIPELINE_INVALID", `${batch.source} holds records twice, as stages may leave them`, {
+      remedy: "Leave out atomic and replace: batch by batch such repeats are left out.",
+      at: { source: batch.source },
+      cause: error,
+    });
   }
 }
 
