@@ -28,7 +28,7 @@ try {
     kills: Number(values.kills),
     poisonEvery: Number(values.poison),
     seed: Number(values.seed),
-    say: (text) => console.log(text),
+    say: (text) => console.log(`${new Date().toISOString().slice(11, 19)} ${text}`),
   });
   rmSync(folder, { recursive: true, force: true });
 } catch (error) {
