@@ -9,11 +9,16 @@ import { type Answer, Session } from "./session.ts";
 /** Units that may be open at once. */
 export const unitsMax = 16;
 
-/** What sessions are for, and how many of them there may be. Those that read cannot write anything, not even tables. */
+/** What sessions are for, and how many of them there may be. */
 const uses = {
   /** Beside units there are claims, reads and batch numbers. */
-  write: { sessionsMax: unitsMax + 4, sql: "set session transaction isolation level read committed" },
-  read: { sessionsMax: 8, sql: "set session transaction isolation level repeatable read, read only" },
+  write: { sessionsMax: unitsMax + 4, modes: "", sql: "set session transaction isolation level read committed" },
+  /** They cannot write anything, not even tables; a name in double quotes is one, as in the SQL of all other places. */
+  read: {
+    sessionsMax: 8,
+    modes: "ANSI_QUOTES,PIPES_AS_CONCAT,",
+    sql: "set session transaction isolation level repeatable read, read only",
+  },
 } as const;
 
 /** Waiting times of a session, in ms; the server counts whole seconds. */
@@ -165,7 +170,7 @@ export class Sessions {
     const session = new Session(connection);
     try {
       const purpose = "setting up the session";
-      await session.ask(purpose, settings(this.#patience));
+      await session.ask(purpose, settings(this.#use.modes, this.#patience));
       await session.ask(purpose, this.#use.sql);
       return session;
     } catch (error) {
@@ -176,13 +181,13 @@ export class Sessions {
 }
 
 /** Whatever the server is set to, values are taken as they are or refused, times are UTC, and reasons are English. */
-function settings({ lockMs, idleMs }: Patience): string {
+function settings(more: string, { lockMs, idleMs }: Patience): string {
   const lockSeconds = Math.max(1, Math.ceil(lockMs / 1000));
   const idleSeconds = Math.max(1, Math.ceil(idleMs / 1000));
   const modes =
     "STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO";
   const values = [
-    ...[`sql_mode = '${modes}'`, "time_zone = '+00:00'", "lc_messages = 'en_US'", "autocommit = 1"],
+    ...[`sql_mode = '${more}${modes}'`, "time_zone = '+00:00'", "lc_messages = 'en_US'", "autocommit = 1"],
     ...["sql_notes = 1", "max_error_count = 64", "sql_safe_updates = 0", "sql_auto_is_null = 0"],
     ...["foreign_key_checks = 1", "unique_checks = 1", "sql_select_limit = default"],
     ...[`innodb_lock_wait_timeout = ${lockSeconds}`, `lock_wait_timeout = ${lockSeconds}`],

@@ -11,6 +11,7 @@ import { startMariadb } from "../../servers/mariadb.ts";
 import { describeWith } from "../../servers/not-run.ts";
 import type { RestartableServer } from "../../servers/server.ts";
 import { failureOf, load, makeTarget, urlWith } from "../postgres/scene.ts";
+import { fitCases } from "./fit-cases.ts";
 import { fileQuestion, packet, Proxy } from "./proxy.ts";
 import { freshDatabase, makeSink, run } from "./scene.ts";
 
@@ -212,45 +213,8 @@ describeWith("mariadb", "MariaDB as a place", () => {
   });
 
   describe("a table that is there", () => {
-    const column = (type: SinkColumn["type"], more: Partial<SinkColumn> = {}): SinkColumn => ({
-      name: "c",
-      type,
-      ...more,
-    });
-    const fits: readonly (readonly [SinkColumn, string])[] = [
-      [column("integer"), "tinyint unsigned"],
-      [column("integer"), "decimal(12,2)"],
-      [column("bigint"), "text"],
-      [column("decimal", { precision: 10, scale: 2 }), "decimal(8,2)"],
-      [column("text"), "varchar(3) collate utf8mb4_general_ci"],
-      [column("text"), "enum('a', 'b')"],
-      [column("timestamp"), "timestamp(6) null"],
-      [column("date"), "datetime"],
-      [column("uuid"), "uuid"],
-      [column("json"), "longtext"],
-      [column("boolean"), "bit(1)"],
-    ];
-    const misfits: readonly (readonly [SinkColumn, string])[] = [
-      [column("bigint"), "double"],
-      [column("double"), "float"],
-      [column("double"), "decimal(20,5)"],
-      [column("decimal", { precision: 10, scale: 2 }), "decimal(10,1)"],
-      [column("decimal", { precision: 10, scale: 2 }), "double"],
-      [column("text"), "int"],
-      [column("text"), "varbinary(20)"],
-      [column("timestamp"), "date"],
-      [column("timestamp"), "datetime(3)"],
-      [column("boolean"), "int"],
-      [column("uuid"), "char(35)"],
-      [column("integer"), "int generated always as (1) stored"],
-      [column("integer", { nullable: true }), "int auto_increment primary key"],
-    ];
-    const cases = [
-      ...fits.map(([wanted, type]) => ({ wanted, type, said: "fits" })),
-      ...misfits.map(([wanted, type]) => ({ wanted, type, said: "does not fit" })),
-    ];
     it("fits or does not, by its types", async () => {
-      for (const [n, { wanted, type, said }] of cases.entries()) {
+      for (const [n, { wanted, type, said }] of fitCases.entries()) {
         await run(server.url, `create table t${n} (c ${type})`);
         const work = sink.prepare(makeTarget({ table: `t${n}`, columns: [wanted] }));
         const outcome = await failureOf(sink, work).catch(() => ({ code: "fits", text: "" }));
@@ -344,7 +308,9 @@ describeWith("mariadb", "MariaDB as a place", () => {
         `create table v (big bigint unsigned, n decimal(30,2), at datetime(6), moment timestamp(6), day date, doc json, bytes blob, bits bit(9), flag boolean, small tinyint, kind enum('x'), year year, span time);
         insert into v values (18446744073709551615, 9007199254740993.10, '2021-11-07 02:48:42.123456', '2021-11-07 02:48:42', '2021-11-07', '{"a": [1]}', x'00ff', b'100000001', true, -5, 'x', 2021, '-12:00:01')`,
       );
-      expect(await collect(sink, "select v.*, 1 as twin, 2 as twin, null as nothing from v")).toEqual([
+      expect(
+        await collect(sink, 'select v.*, 1 as twin, 2 as twin, null as nothing, \'a\' || "flag" as joined from "v"'),
+      ).toEqual([
         {
           big: 18446744073709551615n,
           n: "9007199254740993.10",
@@ -362,6 +328,7 @@ describeWith("mariadb", "MariaDB as a place", () => {
           twin: 1,
           twin_1: 2,
           nothing: null,
+          joined: "a1",
         },
       ]);
     });

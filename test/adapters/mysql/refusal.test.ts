@@ -157,13 +157,13 @@ describeWith("mariadb", "rows that MariaDB refuses become rejects, and no others
 
     it("when all of them repeat keys, in reasonable time", async () => {
       const target = await given(
-        "create table t (id int primary key, name varchar(3), unique (name, id)); insert into t select seq, 'x' from seq_0_to_4499",
+        "create table t (id int primary key, name varchar(3), unique (name, id)); insert into t select seq, 'x' from seq_0_to_999",
       );
-      const rows = [...rowsTo(9000, () => "abc"), ...rowsTo(9000, () => "abc")];
+      const rows = [...rowsTo(3000, () => "abc"), ...rowsTo(3000, () => "abc")];
       const result = await load(sink, target, rows);
-      expect(result).toMatchObject({ loaded: 4500, rejected: 13_500 });
+      expect(result).toMatchObject({ loaded: 2000, rejected: 4000 });
       expect(result.kept.every(([, code]) => code === "duplicate")).toBe(true);
-      expect(new Set(result.kept.map(([row]) => row)).size).toBe(13_500);
+      expect(new Set(result.kept.map(([row]) => row)).size).toBe(4000);
       expect(result.kept.find(([row]) => row === 7)?.[3]).toBe("Duplicate entry '7' for key 'PRIMARY'");
     }, 30_000);
 

@@ -177,6 +177,19 @@ describeWith("mariadb", "MariaDB in trouble", () => {
       await tired.close();
     });
 
+    it("a zombie that stands still is ended by the server, and cannot commit any more", async () => {
+      await sink.prepare(target);
+      const hung = new MysqlSink(parsePlace(server.url), {}, context, { lockMs: 1000, idleMs: 1000 });
+      await hung.open();
+      const claim = await hung.claim("p", "lane", "a.csv", zero);
+      const zombie = await hung.begin(target);
+      await zombie.write(await makeBatch(hung, target, claim, rowsTo(3)));
+      expect(await sink.claim("p", "lane", "a.csv", zero)).toMatchObject({ epoch: 2, position: zero });
+      expect(await failureOf(hung, zombie.commit())).toMatchObject({ kind: "wait" });
+      await hung.close();
+      expect(await counted()).toBe(0n);
+    });
+
     it("a deadlock is to be tried again with the same batch", async () => {
       await sink.prepare(keyed);
       await load(sink, keyed, rowsTo(2));
