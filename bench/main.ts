@@ -3,6 +3,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: (args: readonly stri
   load: () => import("./load.ts"),
   http: () => import("./http.ts"),
   log: () => import("./log.ts"),
+  stream: () => import("./stream.ts"),
 };
 
 const [name = "", ...args] = process.argv.slice(2);

@@ -19,8 +19,8 @@ const settings = {
   autovacuum: "off",
 };
 
-export async function startServer(): Promise<BenchServer> {
-  const server = await startPostgres({ durable: true, settings });
+export async function startServer(more: Readonly<Record<string, string>> = {}): Promise<BenchServer> {
+  const server = await startPostgres({ durable: true, settings: { ...settings, ...more } });
   const client = new Client({ connectionString: server.url });
   try {
     await client.connect();

@@ -6,7 +6,7 @@ import {
   MillraceError,
   Problem,
 } from "../../src/index.ts";
-import { type FleetEvent, Lines, type PlacedEvent, type ReceivedEvents, receivedEvents } from "./received-events.ts";
+import { type FleetEvent, Lines, type ReceivedEvents, receivedEvents } from "./received-events.ts";
 
 /** Largest body, and most events in it. */
 const eventsBytesMax = 4 * 2 ** 20;
@@ -48,24 +48,35 @@ export function addEvents(app: FastifyInstance, stream: Log, now: () => number):
       ...errorAnswers(400, 413, 503),
     },
   };
-  // Vehicles send all the time: what bounds them is the stream.
-  app.post("/events", { schema, bodyLimit: eventsBytesMax, config: { rateLimit: false } }, async (request) => {
-    const { events, errors, single } = withinSize(receivedEvents(request), stream.facts.valueBytesMax);
-    if (events.length > 0) await append(events.map(({ event }) => recordOf(event, now())));
-    return single ? events[0]?.event : { accepted: events.length, rejected: errors.length, errors };
+  // Vehicles send all the time: what bounds them is the stream, and a line of the log for each would be most of its cost.
+  const config = { rateLimit: false, quiet: true } as const;
+  app.post("/events", { schema, bodyLimit: eventsBytesMax, config }, async (request, reply) => {
+    const { records, errors, single } = recordsOf(receivedEvents(request), stream.facts.valueBytesMax, now());
+    if (records.length > 0) await append(records);
+    // The event as it is stored, to the byte.
+    if (single) return reply.type("application/json; charset=utf-8").send(records[0]?.value);
+    return { accepted: records.length, rejected: errors.length, errors };
   });
   addWelcome(app, stream);
 }
 
-/** An event that the stream cannot hold is refused alone. */
-function withinSize({ events, errors, single }: ReceivedEvents, bytesMax: number): ReceivedEvents {
-  const isTooLarge = ({ event }: PlacedEvent): boolean => Buffer.byteLength(JSON.stringify(event)) > bytesMax;
-  const [large, kept] = [events.filter(isTooLarge), events.filter((one) => !isTooLarge(one))];
+interface Records extends Pick<ReceivedEvents, "errors" | "single"> {
+  readonly records: readonly LogRecord[];
+}
+
+/** The events as the stream holds them; one that it cannot hold is refused alone. */
+function recordsOf({ events, errors, single }: ReceivedEvents, bytesMax: number, timeMs: number): Records {
+  const records: LogRecord[] = [];
+  const large: { readonly index: number; readonly error: string }[] = [];
+  for (const { index, event } of events) {
+    const record = recordOf(event, timeMs);
+    if (record.value.length <= bytesMax) records.push(record);
+    else large.push({ index, error: "is larger than the stream takes" });
+  }
   if (single && large.length > 0) {
     throw new Problem(413, { error: "The event is larger than the stream takes", code: "REQUEST_TOO_LARGE" });
   }
-  const more = large.map(({ index }) => ({ index, error: "is larger than the stream takes" }));
-  return { events: kept, errors: [...errors, ...more], single };
+  return { records, errors: [...errors, ...large], single };
 }
 
 function recordOf(event: FleetEvent, timeMs: number): LogRecord {
@@ -108,7 +119,7 @@ function addWelcome(app: FastifyInstance, stream: Log): void {
   };
   app.get("/events", { schema }, async (_, reply) => {
     const lanes = await stream.lanes().catch((error: unknown) => Promise.reject(stream.explain(error)));
-    const served = lanes.reduce((sum, { end }) => sum + end, 0n);
+    const served = lanes.reduce((sum, { appended, end }) => sum + (appended ?? end), 0n);
     const page = `<!doctype html>\n<title>Events</title>\n<p>Welcome to KafkaProducer/HTTPServer!</p>\n<p>Events served: ${served}.</p>\n`;
     return reply.type("text/html; charset=utf-8").send(page);
   });

@@ -1,4 +1,4 @@
-import type { BatchWatch, CommittedBatch, Log, Row } from "../../src/index.ts";
+import type { BatchWatch, CommittedBatch, Log, LogLane, Row } from "../../src/index.ts";
 import type { diag } from "./tables.ts";
 
 /** Where a vehicle was last seen. */
@@ -10,6 +10,12 @@ interface Seen {
   readonly y: number;
   readonly z: number;
   readonly speed: number;
+}
+
+/** How far this process has committed a lane. */
+interface ReadUpTo {
+  readonly offset: bigint;
+  readonly row: bigint;
 }
 
 export interface LiveFigures {
@@ -32,16 +38,18 @@ const quietRowsMax = 2_000;
 /** What this process commits, second by second. */
 export class Live implements BatchWatch {
   readonly #now: () => number;
-  readonly #stream: Log;
+  readonly #stream: Pick<Log, "lanes">;
   readonly #delays = new Float64Array(delaysKept);
   #delayCount = 0;
   #events = 0;
   #rejects = 0;
-  readonly #positions = new Map<string, bigint>();
+  readonly #positions = new Map<string, ReadUpTo>();
+  /** Where offsets have gaps: records of each lane that were appended and that this pipeline never read. */
+  readonly #unread = new Map<string, bigint>();
   readonly #seen = new Map<string, Seen>();
   listeners = 0;
 
-  constructor(stream: Log, now: () => number) {
+  constructor(stream: Pick<Log, "lanes">, now: () => number) {
     this.#stream = stream;
     this.#now = now;
   }
@@ -49,8 +57,9 @@ export class Live implements BatchWatch {
   async committed({ source, counts, raw, rows }: CommittedBatch): Promise<void> {
     this.#events += counts.loaded + counts.merged;
     this.#rejects += counts.rejected;
-    const { offset } = raw.end;
-    if (typeof offset === "string") this.#positions.set(source.split("/").at(-1) ?? source, BigInt(offset));
+    const { offset, row } = raw.end;
+    const lane = source.split("/").at(-1) ?? source;
+    if (typeof offset === "string") this.#positions.set(lane, { offset: BigInt(offset), row: BigInt(row) });
     this.#takeDelays(raw.timesMs);
     if (this.listeners === 0 && rows.count > quietRowsMax) return;
     for await (const piece of rows.objects()) for (const row of piece) this.#see(row);
@@ -73,9 +82,17 @@ export class Live implements BatchWatch {
 
   async #lag(): Promise<Record<string, number>> {
     const lanes = await this.#stream.lanes();
-    return Object.fromEntries(
-      lanes.map(({ name, start, end }) => [name, Number(end - (this.#positions.get(name) ?? start))]),
-    );
+    return Object.fromEntries(lanes.map((lane) => [lane.name, this.#lagOf(lane)]));
+  }
+
+  /** Where offsets have gaps records are counted too; those before the first that was read are known at the end only. */
+  #lagOf({ name, start, end, appended }: LogLane): number {
+    const position = this.#positions.get(name);
+    const offsets = end - (position?.offset ?? start);
+    if (appended === undefined) return Number(offsets);
+    if (position !== undefined && offsets <= 0n) this.#unread.set(name, appended - position.row);
+    const records = appended - (position?.row ?? 0n) - (this.#unread.get(name) ?? 0n);
+    return Number(records < offsets ? records : offsets);
   }
 
   #takeDelays(times: Float64Array | undefined): void {

@@ -5,6 +5,7 @@ import { versionFolders } from "../../test/servers/postgres.ts";
 import { rabbitmqFolder } from "../../test/servers/rabbitmq.ts";
 import { mongo, s3 } from "./golang.ts";
 import { kafka } from "./kafka.ts";
+import { registry } from "./registry.ts";
 import { type Found, findVersion, type Service } from "./service.ts";
 
 function packaged(name: string, packages: string[], find: () => Promise<Found | undefined>): Service {
@@ -42,6 +43,7 @@ export const services: Service[] = [
   packaged("rabbitmq", ["rabbitmq-server"], findRabbitmq),
   packaged("nats", ["nats-server"], () => findVersion("nats-server", "--version")),
   kafka,
+  registry,
   packaged("ftp", ["proftpd-core", "proftpd-mod-vroot"], findFtp),
   packaged("ssh", ["openssh-server", "openssh-client"], findSsh),
   packaged("smtp", ["python3-aiosmtpd", "openssl"], findSmtp),

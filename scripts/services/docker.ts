@@ -13,6 +13,7 @@ const URLS: Record<string, string> = {
   rabbitmq: "amqp://millrace:millrace@127.0.0.1:25672",
   nats: "nats://127.0.0.1:24222",
   kafka: "kafka://127.0.0.1:29092",
+  registry: "http://127.0.0.1:28081/apis/ccompat/v7",
   ftp: "ftp://millrace:millrace@127.0.0.1:22121/",
   ssh: "sftp://millrace:millrace@127.0.0.1:22222/files",
   mongo: "mongodb://127.0.0.1:27018/?directConnection=true",

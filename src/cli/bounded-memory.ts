@@ -14,7 +14,7 @@ const allocatorSettings = {
 };
 
 const marker = "MILLRACE_MEMORY_BOUNDED";
-const movesData = new Set(["load", "run", "rejects", "start"]);
+const movesData = new Set(["load", "run", "rejects", "start", "profile"]);
 
 /** Does not return when the process is replaced. */
 export function boundMemory(args: readonly string[]): void {

@@ -44,9 +44,10 @@ async function check(wanted: readonly string[], flags: CheckFlags): Promise<void
   try {
     let isWell = true;
     for (const pipeline of await pipelinesToCheck(wanted, flags, session)) {
-      const inspection = await inspectPipeline(session, pipeline);
-      tell(pipeline, inspection, flags.json === true);
-      isWell &&= !hasFailed(inspection.findings);
+      for (const inspection of await inspectPipeline(session, pipeline)) {
+        tell(inspection, flags.json === true);
+        isWell &&= !hasFailed(inspection.findings);
+      }
     }
     if (flags.json === true) stdout.line(JSON.stringify({ event: "done", ok: isWell }));
     if (!isWell) process.exitCode = 1;
@@ -66,12 +67,12 @@ async function pipelinesToCheck(
   return Promise.all(froms.map(async (one) => loadPipeline(await loadRequest(one, flags), session)));
 }
 
-function tell(pipeline: Pipeline, { findings, ddl }: Inspection, json: boolean): void {
+function tell({ name, findings, ddl }: Inspection, json: boolean): void {
   if (json) {
-    for (const finding of findings) stdout.line(findingJson({ pipeline: pipeline.name }, finding));
-    if (ddl !== undefined) stdout.line(JSON.stringify({ event: "ddl", pipeline: pipeline.name, ddl }));
+    for (const finding of findings) stdout.line(findingJson({ pipeline: name }, finding));
+    if (ddl !== undefined) stdout.line(JSON.stringify({ event: "ddl", pipeline: name, ddl }));
     return;
   }
-  printFindings(pipeline.name, findings, stdout);
+  printFindings(name, findings, stdout);
   if (ddl !== undefined) stdout.line(ddl.replace(/^/gm, "        "));
 }

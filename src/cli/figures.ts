@@ -40,3 +40,11 @@ export function roughDurationText(ms: number): string {
 export function perSecond(count: number, ms: number): number {
   return Math.round(count / Math.max(ms / 1000, 0.001));
 }
+
+/** `0.3 %`; a few are not shown as none, nor nearly all as all. */
+export function percentText(part: number, all: number): string {
+  const percent = (100 * part) / Math.max(1, all);
+  if (percent > 0 && percent < 0.1) return "< 0.1 %";
+  if (percent < 100 && percent > 99.9) return "> 99.9 %";
+  return `${percent.toFixed(percent === 0 || percent === 100 ? 0 : 1)} %`;
+}

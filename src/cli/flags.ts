@@ -62,8 +62,10 @@ export interface SourceFlags {
   readonly quote?: string;
   readonly encoding?: SourceOptions["encoding"];
   readonly format?: SourceOptions["format"];
+  readonly sheet?: string;
   readonly null?: string;
   readonly ignoreExtra?: boolean;
+  readonly registry?: string;
 }
 
 export function addSourceFlags(command: Command): Command {
@@ -79,15 +81,30 @@ export function addSourceFlags(command: Command): Command {
         "json",
         "ndjson",
         "parquet",
+        "xlsx",
+        "avro",
       ]),
     )
+    .option("--sheet <name>", "the sheet of a workbook; its first visible one when not said")
+    .option("--registry <url>", "the schema registry of a log of Avro: http://host:8081")
     .option("--null <text>", "unquoted text that means missing, besides the empty field")
     .option("--ignore-extra", "drop columns that the contract lacks instead of refusing the file");
 }
 
 export function sourceOptionsOf(flags: SourceFlags): SourceOptions {
-  const { header, delimiter: fields, quote: quotes, encoding: text, format, null: nullText, ignoreExtra } = flags;
-  return given({ header, delimiter: fields, quote: quotes, encoding: text, format, nullText, ignoreExtra });
+  const {
+    header,
+    delimiter: fields,
+    quote: quotes,
+    encoding,
+    format,
+    sheet,
+    null: nullText,
+    ignoreExtra,
+    registry,
+  } = flags;
+  const text = { header, delimiter: fields, quote: quotes, encoding, nullText };
+  return given({ ...text, format, sheet, ignoreExtra, registry });
 }
 
 /** Flags that say where rows go and how they meet the table. */
@@ -98,6 +115,7 @@ export interface TargetFlags {
   readonly mode?: Mode;
   readonly lineage?: boolean;
   readonly stateSchema?: string;
+  readonly state?: string;
 }
 
 export function addTargetFlags(command: Command): Command {
@@ -112,13 +130,14 @@ export function addTargetFlags(command: Command): Command {
       new Option("--mode <mode>", "how rows meet the table; merge when there is a key, else append").choices(modes),
     )
     .option("--lineage", "give a table that is created the column _millrace, which `why` resolves to file and line")
-    .option("--state-schema <name>", "schema of the tables that Millrace keeps");
+    .option("--state-schema <name>", "schema of the tables that Millrace keeps")
+    .option("--state <url>", "where position, rejects and ledger are kept when rows go into a log");
 }
 
 export function addToFlag(command: Command): Command {
   return command.option(
     "--to <url>",
-    "where rows are: duckdb:PATH, postgres://user@host/database, file:FOLDER (needed)",
+    "where rows are: duckdb:PATH, postgres://user@host/database, file:FOLDER, log:FOLDER, kafka://host/topic (needed)",
   );
 }
 

@@ -36,7 +36,8 @@ export interface LoadOutcome {
 /** What a load did, for people: figures that add up, the first rejects, what to do next. */
 export function printLoadSummary(outcome: LoadOutcome, screen: Screen): void {
   const { summary, mode, shown } = outcome;
-  screen.line(`${screen.style("bold", safeText(summary.table))} in ${safeText(shown)} (${mode})`);
+  const where = summary.table === shown ? "" : ` in ${safeText(shown)}`;
+  screen.line(`${screen.style("bold", safeText(summary.table))}${where} (${mode})`);
   screen.line(`  ${sumText(summary)}`);
   screen.line(`  ${rateText(summary)}`);
   if (summary.read === 0 && summary.alreadyLoaded > 0 && !summary.interrupted) {

@@ -70,7 +70,7 @@ With --json the last line is {"event":"done","table":…,"read":…,"loaded":…
 export function define(command: Command): void {
   command
     .description("Load files into a table, each record exactly once; bad records are kept with their reasons.")
-    .argument("<from>", "path, glob or file: URL of CSV, TSV, JSON, NDJSON or Parquet; gzip and zstd too");
+    .argument("<from>", "path, glob or file: URL of CSV, TSV, JSON, NDJSON, Parquet or XLSX; gzip and zstd too");
   addSourceFlags(addTargetFlags(addToFlag(command)))
     .option("--save-contract <file>", "write the contract as JSON; a file that is there is not overwritten")
     .option("--parallel <n>", "lanes a file is split into, and files read at once", wholeNumber(1, limit.parallel))
@@ -85,9 +85,9 @@ export function define(command: Command): void {
 /** What the command line asks for, as the runtime takes it. */
 export async function loadRequest(from: string, flags: LoadFlags): Promise<LoadRequest> {
   const contract = flags.contract === undefined ? undefined : await namedContract(flags.contract);
-  const { table, key, mode, lineage, stateSchema, parallel, atomic } = flags;
+  const { table, key, mode, lineage, stateSchema, state, parallel, atomic } = flags;
   const source = { ...sourceOptionsOf(flags), ...given({ parallel, atomic }) };
-  return { from, to: needed(flags.to), source, ...given({ contract, table, key, mode, lineage, stateSchema }) };
+  return { from, to: needed(flags.to), source, ...given({ contract, table, key, mode, lineage, stateSchema, state }) };
 }
 
 async function load(from: string, flags: LoadFlags): Promise<void> {
@@ -163,7 +163,7 @@ function tellSummary(
   else {
     printLoadSummary({ summary, mode, to: pipeline.to, shown, rejects: rejects.seen }, stdout);
     if (summary.interrupted) stdout.line(`\nStopped before the end. Go on with: ${sameCommand()}`);
-    else if (summary.loaded + summary.merged > 0) {
+    else if (summary.loaded + summary.merged > 0 && summary.table !== shown) {
       const table = `select * from "${summary.table.replaceAll('"', '""')}" limit 10`;
       stdout.line(`  look at the rows   ${commandLine("query", pipeline.to, table)}`);
     }

@@ -16,6 +16,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   run: { summary: "run the pipelines of a project", load: () => import("./run.ts") },
   check: { summary: "check pipelines: source, contract, steps, table, guarantee", load: () => import("./check.ts") },
   preview: { summary: "show rows, rejects and DDL; write nothing", load: () => import("./preview.ts") },
+  profile: {
+    summary: "show what is in a file: types, what is missing, constant, double",
+    load: () => import("./profile.ts"),
+  },
   query: { summary: "read a place with SQL", load: () => import("./query.ts") },
   rejects: { summary: "list, show, replay and export refused records", load: () => import("./rejects.ts") },
   why: { summary: "where a row came from, or what became of a line", load: () => import("./why.ts") },

@@ -1,4 +1,5 @@
 import type { Reason, Reject } from "../core/reject.ts";
+import { jsonValue } from "../core/json-value.ts";
 import { clip, safeText } from "./shown.ts";
 
 /** What rejects on their way and rejects kept in a sink have in common. */
@@ -35,7 +36,7 @@ export function recordText(reject: Pick<Reject, "bytes" | "truncated">): string 
 /** A reject as JSON: the record as text, and in base64 too where it is no UTF-8. */
 export function rejectJson(reject: RejectLike): Record<string, unknown> {
   const { line, offset, truncated, reasons } = reject;
-  return { line, offset, reasons, ...recordJson(reject.bytes), ...(truncated ? { truncated } : {}) };
+  return { line, offset: jsonValue(offset), reasons, ...recordJson(reject.bytes), ...(truncated ? { truncated } : {}) };
 }
 
 function recordJson(bytes: Uint8Array): Record<string, string> {

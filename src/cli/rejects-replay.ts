@@ -1,13 +1,19 @@
 import { MillraceError } from "../core/error.ts";
 import { addCounts, type Counts, noCounts } from "../core/ledger.ts";
 import { type Mode, modes, type Pipeline } from "../core/pipeline.ts";
+import { parsePlace } from "../core/place.ts";
+import { stageNames } from "../core/stage.ts";
+import type { MessageFormat } from "../ports/messages.ts";
 import type { RejectFilter, Sink } from "../ports/sink.ts";
 import { loadConfig, pipelinesOf } from "../runtime/config.ts";
 import { keptPipeline, type KeptPipelineOptions } from "../runtime/kept-pipeline.ts";
 import { withKey } from "../runtime/load.ts";
+import { keptAvro } from "../runtime/message-formats.ts";
 import { openToRead } from "../runtime/reading.ts";
-import { replayRejects } from "../runtime/replay.ts";
+import { type ReplayRequest, replayRejects } from "../runtime/replay.ts";
+import { isLog } from "../runtime/schemes.ts";
 import { Session } from "../runtime/session.ts";
+import { chosenStages, stagesOf } from "../runtime/stages.ts";
 import { readCorrections } from "./corrections.ts";
 import { eventJson } from "./event-json.ts";
 import { countText } from "./figures.ts";
@@ -23,6 +29,7 @@ interface ReplayFlags extends RejectsFlags {
   readonly contract?: string;
   readonly key?: readonly string[];
   readonly mode?: string;
+  readonly registry?: string;
   readonly config?: string;
   readonly memory?: number;
 }
@@ -41,7 +48,7 @@ export async function replay(texts: readonly string[], flags: ReplayFlags): Prom
     const reader = await openToRead(session, to, flags.stateSchema);
     const choice = await choose(reader, texts.map(parseId), flags);
     const pipelines: KnownPipeline[] = [];
-    for (const name of choice.pipelines) pipelines.push(await pipelineOf(reader, name, to, flags));
+    for (const name of choice.pipelines) pipelines.push(await pipelineOf(reader, name, session, flags));
     await reader.close();
     let counts: Counts = noCounts;
     for (const pipeline of pipelines) counts = addCounts(counts, await replayOf(session, pipeline, choice, flags));
@@ -81,14 +88,23 @@ async function chooseByIds(sink: Sink, ids: readonly bigint[], corrected: Choice
   return { filter: { ids }, corrected, pipelines: [...new Set(found.map(({ pipeline }) => pipeline))] };
 }
 
-/** The project's pipeline of that name as it is today, else what the sink remembers of it. */
-async function pipelineOf(sink: Sink, name: string, to: string, flags: ReplayFlags): Promise<KnownPipeline> {
+/** The project's pipeline or stage of that name as it is today, else what the sink remembers of it. */
+async function pipelineOf(sink: Sink, name: string, session: Session, flags: ReplayFlags): Promise<KnownPipeline> {
   const { stateSchema } = flags;
+  const to = needed(flags.to);
   const contract = flags.contract === undefined ? undefined : withKey(await namedContract(flags.contract), flags.key);
-  const own = (await pipelinesOf(await loadConfig(process.cwd(), flags.config))).find((one) => one.name === name);
-  if (own?.contract !== undefined) return { ...own, to, contract: contract ?? own.contract };
+  const project = await pipelinesOf(await loadConfig(process.cwd(), flags.config));
+  const whole = project.find((one) => stageNames(one).includes(name));
+  const [own] = whole === undefined ? [] : chosenStages(await stagesOf(whole, session.engine), name);
+  if (own?.contract !== undefined) return { ...own, ...stateFrom(own, to), contract: contract ?? own.contract };
   const options: KeptPipelineOptions = given({ contract, mode: replayMode(flags.mode), stateSchema });
   return keptPipeline(sink, name, to, options);
+}
+
+/** Rows of a stage go into its log, the state of which is what was looked into. */
+function stateFrom({ to: own, sink }: Pipeline, to: string): Pick<Pipeline, "to" | "sink"> {
+  const goesOn = isLog(parsePlace(own)) && !isLog(parsePlace(to));
+  return goesOn ? { to: own, sink: { ...sink, state: to } } : { to, sink };
 }
 
 function replayMode(text: string | undefined): Mode | undefined {
@@ -111,12 +127,29 @@ async function replayOf(
   const counts = await replayRejects(open, {
     filter,
     corrected,
+    avro: avroOf(session, pipeline, flags),
     onEvent: (event) => {
       if (flags.json === true) stdout.line(eventJson(event, { pipeline: pipeline.name }));
     },
   });
   await sink.close();
   return counts;
+}
+
+/** Opens a registry once for all rejects that were read with it. */
+function avroOf(
+  session: Session,
+  { source, contract }: KnownPipeline,
+  { registry }: ReplayFlags,
+): ReplayRequest["avro"] {
+  const opened = new Map<string, Promise<MessageFormat>>();
+  return (kept) => {
+    const options = keptAvro(kept, { ...source, ...given({ registry }) });
+    const key = JSON.stringify(options);
+    const format = opened.get(key) ?? session.messageFormat(options, contract);
+    opened.set(key, format);
+    return format;
+  };
 }
 
 /** A replay adds rows to those that are there, also where the pipeline itself replaces them. */

@@ -73,6 +73,7 @@ function defineReplay(command: Command): void {
     .option("--contract <file>", "check against this contract instead of the kept one")
     .option("--key <columns>", "key columns, over those of the contract", list)
     .option("--mode <mode>", "append or merge; merge when the contract has a key")
+    .option("--registry <url>", "the schema registry of records of Avro, where the pipeline does not name it")
     .option("--config <file>", "the project's configuration")
     .option("--json", "one JSON object a line on standard output");
   addMemoryFlag(command).addHelpText("after", replayExamples).action(replay);

@@ -5,6 +5,7 @@ import { parseBytes } from "../runtime/config.ts";
 import type { RunEvent, RunSummary } from "../runtime/events.ts";
 import { runIn } from "../runtime/run.ts";
 import { Session } from "../runtime/session.ts";
+import { chosenStages, stagesOf } from "../runtime/stages.ts";
 import { doneJson, eventJson } from "./event-json.ts";
 import { reportFailure } from "./failure.ts";
 import { addMemoryFlag, given } from "./flags.ts";
@@ -17,6 +18,7 @@ import { asInterruption, type Stop, stopOnSignal } from "./stop.ts";
 interface RunFlags {
   readonly config?: string;
   readonly once?: boolean;
+  readonly stage?: string;
   readonly memory?: number;
   readonly again?: boolean;
   readonly json?: boolean;
@@ -28,6 +30,7 @@ Examples:
   $ millrace run                                    all pipelines of the project, until stopped
   $ millrace run hired-employees --once             one of them, with what is there now
   $ millrace run pipelines/hired-employees.ts       one by its file; no project needed
+  $ millrace run orders --stage 2                   one stage of a pipeline that is cut by .via, here and on other machines
   $ millrace run --once --json | tail -1            for machines
 
 Pipelines are the modules in pipelines/, or what millrace.config.ts says. They share one process and one memory budget.
@@ -41,7 +44,8 @@ export function define(command: Command): void {
       "names of pipelines, or paths of modules that export them; all of the project when absent",
     )
     .option("--config <file>", "the project's configuration")
-    .option("--once", "end when everything that is there is loaded");
+    .option("--once", "end when everything that is there is loaded")
+    .option("--stage <stage>", "this stage alone of a pipeline that .via cuts: its number from 1, or its name");
   addMemoryFlag(command)
     .option("--again", "load content that was loaded before once more")
     .option("--json", "one JSON object a line on standard output")
@@ -55,13 +59,16 @@ async function run(wanted: readonly string[], flags: RunFlags): Promise<void> {
   // A service whose log has no reader any more ends in order.
   stdout.onClosed(() => stop.request());
   const memoryBytes = flags.memory ?? (config.memory === undefined ? undefined : parseBytes(config.memory));
-  const parallel = pipelines.reduce((sum, one) => sum + (one.source.parallel ?? 1), 0);
+  const parallel = pipelines.reduce((sum, one) => sum + (one.source.parallel ?? 1) + (one.via?.length ?? 0), 0);
   const session = await Session.open({ notice: (text) => stderr.line(text), parallel, ...given({ memoryBytes }) });
   try {
-    if (flags.json !== true && flags.once !== true)
-      stdout.line(`following ${pipelines.map(({ name }) => name).join(", ")}; Ctrl-C ends it`);
-    const runs = pipelines.map((one) => runOne(one, session, flags, stop));
-    const codes = await Promise.all(runs);
+    const cut = await Promise.all(pipelines.map((one) => stagesOf(one, session.engine)));
+    const stages = cut.map((some) => chosenStages(some, flags.stage));
+    if (flags.json !== true && flags.once !== true) {
+      const names = stages.flat().map(({ name }) => name);
+      stdout.line(`following ${names.join(", ")}; Ctrl-C ends it`);
+    }
+    const codes = (await Promise.all(stages.map((some) => runStages(some, session, flags, stop)))).flat();
     // What failed outranks what was stopped because of it.
     process.exitCode = codes.find((code) => code !== 0 && code !== 130) ?? Math.max(...codes);
     const isCutShort = stop.signal.aborted && flags.once === true && process.exitCode === 130;
@@ -70,6 +77,22 @@ async function run(wanted: readonly string[], flags: RunFlags): Promise<void> {
     await session.close();
     stop.dispose();
   }
+}
+
+/** Side by side; with `once`, where a stage reads what the one before it has written, one after another. */
+async function runStages(
+  stages: readonly Pipeline[],
+  session: Session,
+  flags: RunFlags,
+  stop: Stop,
+): Promise<readonly number[]> {
+  if (flags.once !== true) return Promise.all(stages.map((one) => runOne(one, session, flags, stop)));
+  const codes: number[] = [];
+  for (const one of stages) {
+    codes.push(await runOne(one, session, flags, stop));
+    if (codes.at(-1) !== 0) break;
+  }
+  return codes;
 }
 
 /** Runs one pipeline to its end and returns its exit code. A failure stops those that follow; with `once` all end by themselves. */

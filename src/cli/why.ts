@@ -8,7 +8,7 @@ import type { Sink } from "../ports/sink.ts";
 import { keptContract } from "../runtime/kept-pipeline.ts";
 import { openToRead } from "../runtime/reading.ts";
 import { Session } from "../runtime/session.ts";
-import { type LineFate, type Trace, traceLine, traceRow } from "../runtime/trace.ts";
+import { type PlaceFate, type Trace, tracePlace, traceRow } from "../runtime/trace.ts";
 import { addToFlag, needed } from "./flags.ts";
 import { rowLines } from "./grid.ts";
 import { reasonText, recordText, rejectJson } from "./reject-lines.ts";
@@ -26,13 +26,14 @@ Examples:
   $ millrace why hired 42 --to duckdb:hr.db                  file and line of the row with that key
   $ millrace why orders shop=7,id=42 --to duckdb:hr.db       a key of two columns
   $ millrace why in/hired.csv:43 --to duckdb:hr.db           the way back: the row or reject that line 43 became
+  $ millrace why orders/0:17 --to duckdb:hr.db               the same for offset 17 of lane 0 of the log orders
 
-A row names its line when it was loaded with --lineage into a table that Millrace created.`;
+A row names its line, or its offset, when it was loaded with --lineage into a table that Millrace created.`;
 
 export function define(command: Command): void {
   command
-    .description("Where a row came from, or what became of a line.")
-    .argument("<table>", "the table; or FILE:LINE")
+    .description("Where a row came from, or what became of a line or of a record of a log.")
+    .argument("<table>", "the table; or FILE:LINE, or LOG/LANE:OFFSET")
     .argument("[key]", "the row's key: 42, or a=1,b=2");
   addToFlag(command)
     .option("--state-schema <name>", "schema of the tables that Millrace keeps")
@@ -48,8 +49,8 @@ async function why(subject: string, key: string | undefined, flags: WhyFlags): P
     const sink = await openToRead(session, needed(flags.to), flags.stateSchema);
     try {
       if (key !== undefined) tellTraces(await traceRow(sink, subject, await parseKey(sink, subject, key)), flags);
-      else if (line?.[1] !== undefined) tellFates(await fatesOf(sink, line[1], Number(line[2])), subject, flags);
-      else throw usage(`"${subject}" is neither a table with a key nor FILE:LINE`);
+      else if (line?.[1] !== undefined) tellFates(await fatesOf(sink, line[1], BigInt(line[2] ?? 0)), subject, flags);
+      else throw usage(`"${subject}" is neither a table with a key nor FILE:LINE or LOG/LANE:OFFSET`);
     } catch (error) {
       throw sink.explain(error);
     }
@@ -74,14 +75,18 @@ async function parseKey(sink: Sink, table: string, text: string): Promise<Record
   throw usage(`The key of "${table}" is not one column that is known; write it as ${columns}`);
 }
 
-async function fatesOf(sink: Sink, source: string, line: number): Promise<LineFate[]> {
-  const fates = await traceLine(sink, source, line);
+async function fatesOf(sink: Sink, source: string, place: bigint): Promise<PlaceFate[]> {
+  const fates = await tracePlace(sink, source, place);
   if (fates.length > 0) return fates;
-  throw new MillraceError("ROW_UNKNOWN", `No committed batch holds line ${line} of ${source}`, {
-    remedy:
-      "Name the file as it was named when it was loaded: the ledger keeps it so (column source of millrace_ledger).",
-    at: { source, line },
-  });
+  throw new MillraceError(
+    "ROW_UNKNOWN",
+    `No committed batch holds line ${place} of ${source}, or a record at that offset`,
+    {
+      remedy:
+        "Name the file or the log's lane as the ledger does (column source of millrace_ledger), which is as it was when it was loaded.",
+      at: { source },
+    },
+  );
 }
 
 function tellTraces(traces: readonly Trace[], flags: WhyFlags): void {
@@ -91,18 +96,17 @@ function tellTraces(traces: readonly Trace[], flags: WhyFlags): void {
   }
 }
 
-function traceJson({ source, replayOf, record, line, batch, definition }: Trace): string {
-  const { number, exact } = line ?? { number: undefined, exact: undefined };
+function traceJson({ source, replayOf, record, at, batch, definition, before }: Trace): string {
   const replayed = replayOf === undefined ? {} : { replayOf: String(replayOf) };
   return JSON.stringify({
     event: "row",
     source,
-    line: number,
-    exact,
+    ...(at === undefined ? {} : { [at.unit]: jsonValue(at.number), exact: at.exact }),
     ...replayed,
     record,
     ...batchJson(batch),
     definition,
+    ...(before.length === 0 ? {} : { before: before.map((hop) => ({ ...batchJson(hop.batch), record: hop.record })) }),
   });
 }
 
@@ -118,14 +122,17 @@ function batchJson({
   return { batch: String(batch), pipeline, version, run, table, startedAt, committedAt };
 }
 
-function traceLines({ source, replayOf, line, record, batch, definition }: Trace): string[] {
-  const place = line === undefined ? source : `${source}:${line.number}`;
-  const about =
-    line?.exact === false
-      ? ` (about: records of this batch span several lines; it is record ${record ?? 0} of it)`
-      : "";
+function traceLines({ source, replayOf, at, record, batch, definition, before }: Trace): string[] {
+  const place = at === undefined ? source : `${source}:${at.number}`;
+  const about = at?.exact === false ? ` (or behind: ${notOneToOne[at.unit]}; it is record ${record ?? 0} of it)` : "";
   const replayed = replayOf === undefined ? [] : [`  replayed  reject ${replayOf}, as it was or corrected`];
-  return [stdout.style("bold", safeText(place)) + about, ...replayed, ...batchLines(batch), ...stepLines(definition)];
+  const stages = before.flatMap((hop) => [
+    `  through   ${safeText(hop.batch.table)}`,
+    ...batchLines(hop.batch),
+    ...stepLines(hop.definition),
+  ]);
+  const last = [...batchLines(batch), ...stepLines(definition)];
+  return [stdout.style("bold", safeText(place)) + about, ...replayed, ...last, ...stages];
 }
 
 function batchLines(batch: LedgerEntry): string[] {
@@ -147,12 +154,17 @@ function stepLines(definition: JsonObject | undefined): string[] {
   });
 }
 
-function tellFates(fates: readonly LineFate[], subject: string, flags: WhyFlags): void {
-  for (const { batch, rejects, rows, exact } of fates) {
+const notOneToOne = {
+  line: "records of this batch span several lines",
+  offset: "offsets of this batch have gaps",
+} as const;
+
+function tellFates(fates: readonly PlaceFate[], subject: string, flags: WhyFlags): void {
+  for (const { batch, unit, rejects, rows, table, exact } of fates) {
     if (flags.json === true) {
       const kept = rejects.map((reject) => ({ id: String(reject.id), state: reject.state, ...rejectJson(reject) }));
       stdout.line(
-        JSON.stringify({ event: "line", ...batchJson(batch), exact, rejects: kept, rows: rows.map(jsonValue) }),
+        JSON.stringify({ event: unit, ...batchJson(batch), exact, rejects: kept, rows: rows.map(jsonValue) }),
       );
       continue;
     }
@@ -162,14 +174,14 @@ function tellFates(fates: readonly LineFate[], subject: string, flags: WhyFlags)
       stdout.line(`  became    reject ${reject.id} (${reject.state}): ${reject.reasons.map(reasonText).join("; ")}`);
       stdout.line(`            ${recordText(reject)}`);
     }
-    if (rows.length > 0) stdout.line(`  became    a row of ${safeText(batch.table)}`);
+    if (rows.length > 0) stdout.line(`  became    a row of ${safeText(table)}`);
     for (const line of rows.length > 0 ? rowLines(rows, stdout) : []) stdout.line(`    ${line}`);
-    if (rejects.length + rows.length === 0) stdout.line(`  became    ${exact ? noRow : noRecord}`);
+    if (rejects.length + rows.length === 0) stdout.line(`  became    ${exact ? noRow : noRecord(unit)}`);
   }
 }
 
 const noRow = "a row, which carries no lineage, or was filtered or changed since";
-const noRecord = "no reject; which row is not known, as records of this batch span several lines";
+const noRecord = (unit: PlaceFate["unit"]): string => `no reject; which row is not known, as ${notOneToOne[unit]}`;
 
 function usage(what: string): MillraceError {
   return new MillraceError("USAGE", what, { remedy: "millrace why --help explains it, with examples." });

@@ -1,8 +1,9 @@
 import type { Claim } from "../core/checkpoint.ts";
-import type { Target } from "../ports/sink.ts";
+import { RepeatedMessages, type Target } from "../ports/sink.ts";
 import {
   claimLane,
   codeOf,
+  errorOf,
   inUnit,
   load,
   look,
@@ -18,6 +19,7 @@ import {
 export const forgettingBehaviours: readonly SinkBehaviour[] = [
   { name: "fences a zombie from before the table was created anew", run: fencesAfterCreation },
   { name: "fences a zombie from before a replace", run: fencesAfterReplace },
+  { name: "forgets message ids together with the rows that they came with", run: forgetsWithRows },
   { name: "goes on counting epochs however often a lane is forgotten", run: neverRepeatsEpoch },
 ];
 
@@ -82,6 +84,24 @@ async function fencesAfterReplace(scene: SinkScene): Promise<void> {
   const zombie = await withZombie(scene, target);
   await replaceBy(scene, target, "new");
   await wakes(scene, target, zombie);
+}
+
+async function forgetsWithRows(scene: SinkScene): Promise<void> {
+  const target = makeTarget({ mode: "replace" });
+  const messageIds = ["a", "b"];
+  const zombie = await withZombie(scene, target);
+  await load(scene, target, { claim: zombie, rows, messageIds });
+  const batch = await makeBatch(scene, target, { claim: await claimLane(scene.sink, "new"), rows, messageIds });
+  await inUnit(scene.sink, target, (unit) => unit.write(batch), { replace: true });
+  scene.expect((await look(scene, target)).rows).toEqual(rows);
+  await scene.place.dropTable("t");
+  await scene.sink.prepare(target);
+  const claim = await claimLane(scene.sink, "new");
+  await load(scene, target, { claim, rows, messageIds });
+  scene.expect((await look(scene, target)).rows).toEqual(rows);
+  const next = { ...claim, position: positionAt(2) };
+  const repeated = await errorOf(load(scene, target, { claim: next, rows, messageIds }));
+  scene.expect(repeated instanceof RepeatedMessages).toEqual(true);
 }
 
 async function neverRepeatsEpoch(scene: SinkScene): Promise<void> {

@@ -45,10 +45,10 @@ async function start(scene: SinkScene): Promise<{ target: Target; claim: Claim }
 async function keepsRejects(scene: SinkScene): Promise<void> {
   const { target, claim } = await start(scene);
   const everyByte = Uint8Array.from({ length: 256 }, (_, n) => n);
-  const offset = 2 ** 53 - 1;
+  const offset = 2n ** 63n - 1n;
   const rejects = [
     makeReject(0, { bytes: everyByte, truncated: true, reasons: [missing, malformed], offset, line: 2 ** 31 - 1 }),
-    makeReject(1, { bytes: new Uint8Array(0), line: undefined, offset: 0 }),
+    makeReject(1, { bytes: new Uint8Array(0), line: undefined, offset: 0n }),
     makeReject(2, { bytes: Buffer.from("\\x41\\101\\n\tb,\"'\r\n") }),
   ];
   const plan = { claim, rejects, rows: [{ id: 1, name: "a" }], source: "sóurce'\".csv" };

@@ -92,7 +92,7 @@ export async function makeBatch(scene: SinkScene, target: Target, plan: BatchPla
 export function makeReject(record: number, more: Partial<Reject> = {}): Reject {
   const reasons: readonly Reason[] = [{ code: "type", column: "id", value: "x", message: '"x" is not an integer' }];
   const bytes = Buffer.from(`x,record ${record}\n`);
-  return { record, line: record + 1, offset: record * 10, bytes, truncated: false, reasons, ...more };
+  return { record, line: record + 1, offset: BigInt(record * 10), bytes, truncated: false, reasons, ...more };
 }
 
 /** A unit of one batch, as the runner does it: written and committed, or rolled back and the error thrown. */

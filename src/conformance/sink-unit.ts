@@ -1,3 +1,5 @@
+import type { Rows } from "../ports/rows.ts";
+import { RepeatedMessages } from "../ports/sink.ts";
 import {
   claimLane,
   codeOf,
@@ -28,6 +30,7 @@ export const unitBehaviours: readonly SinkBehaviour[] = [
   { name: "commits a batch of rejects only", run: commitsRejectsOnly },
   { name: "commits a batch that was filtered whole", run: commitsFilteredOnly },
   { name: "commits a batch without records", run: commitsNoRecords },
+  { name: "keeps everything but the rows where these lie elsewhere, if it says that it can", run: keepsForElsewhere },
   { name: "rolls back the units that are open when it is closed", run: closesOpenUnits },
 ];
 
@@ -175,6 +178,43 @@ async function commitsNoRecords(scene: SinkScene): Promise<void> {
   const after = await look(scene, target);
   scene.expect({ rows: after.rows, position: after.position }).toEqual({ rows: [], position: end });
   scene.expect(await rowsOf(scene, target)).toEqual([]);
+}
+
+/** Such as in a log: there is no table, and the rows, which nobody could read any more, count as loaded. */
+async function keepsForElsewhere(scene: SinkScene): Promise<void> {
+  const { sink, expect } = scene;
+  if (sink.facts.elsewhere !== true) return;
+  const target = makeTarget({ table: "log:there", elsewhere: true });
+  expect(await sink.prepare(target)).toEqual({ created: false, lineage: false, ddl: "" });
+  const claim = await claimLane(sink);
+  const unit = await sink.begin(target);
+  for (const start of [0, 7]) {
+    const plan = { claim: { ...claim, position: positionAt(start) }, rows, rejects: [makeReject(2)], filtered: 4 };
+    const batch = await makeBatch(scene, target, { ...plan, messageIds: [`a${start}`, `b${start}`] });
+    const result = await unit.write({ ...batch, rows: unreadable(batch.rows) });
+    expect(result).toEqual({ loaded: 2, merged: 0, rejected: 1, refused: [] });
+  }
+  await unit.commit();
+  const { records } = await scene.other();
+  const ledger = await records.ledger({ pipeline: "p", limit: 10 });
+  const shown = ledger.map(({ table, read, loaded, filtered, rejected }) => [table, read, loaded, filtered, rejected]);
+  expect(shown).toEqual([
+    ["log:there", 7, 2, 4, 1],
+    ["log:there", 7, 2, 4, 1],
+  ]);
+  expect((await sink.checkpoint("p", "lane"))?.position).toEqual(positionAt(14));
+  const again = { claim: { ...claim, position: positionAt(14) }, rows, messageIds: ["a0", "c"] };
+  const repeated = await errorOf(load(scene, target, again));
+  expect(repeated instanceof RepeatedMessages ? repeated.ids : repeated).toEqual(["a0"]);
+  await claimLane(await scene.other());
+  expect(await codeOf(load(scene, target, { ...again, messageIds: ["d", "e"] }))).toEqual("FENCED");
+}
+
+function unreadable(known: Rows): Rows {
+  const read = (): never => {
+    throw new Error("rows that lie elsewhere were read");
+  };
+  return { ...known, csv: read, select: read, objects: read, write: read };
 }
 
 /** One unit stands, in another a batch is being written: closing waits for neither's owner, and nothing comes of them. */

@@ -1,3 +1,5 @@
+import type { Held } from "./held.ts";
+
 /** Which lane a key belongs to, and which member of a group reads which lanes. */
 
 /** Names of lanes by the member that reads them. Plain data: it is kept as JSON where a group meets. */
@@ -10,7 +12,7 @@ export type LaneShares = Readonly<Record<string, readonly string[]>>;
  */
 export function shareLanes(before: LaneShares, members: readonly string[], lanes: readonly string[]): LaneShares {
   const places = new Map(lanes.map((lane, place) => [lane, place]));
-  const held = heldLanes(before, [...new Set(members)].sort(byName), places);
+  const held = stillHeld(before, [...new Set(members)].sort(byName), places);
   // Those that hold most are the ones that may have one more than others.
   const inOrder = [...held].sort(([a, some], [b, others]) => others.length - some.length || byName(a, b));
   const least = Math.floor(places.size / Math.max(1, inOrder.length));
@@ -26,8 +28,60 @@ export function shareLanes(before: LaneShares, members: readonly string[], lanes
   return isSame(before, after) ? before : after;
 }
 
+/**
+ * Who reads which lanes, and in which term each: by member and lane. A lane that goes to somebody else begins another
+ * term, so that whoever has it again knows that it was another's. Plain data.
+ */
+export type LaneTerms = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/** As `shareLanes`; `term` is what nobody has had before. */
+export function shareTerms(
+  before: LaneTerms,
+  members: readonly string[],
+  lanes: readonly string[],
+  term: string,
+): LaneTerms {
+  const held = Object.fromEntries(Object.entries(before).map(([member, terms]) => [member, Object.keys(terms)]));
+  const shares = shareLanes(held, members, lanes);
+  if (shares === held) return before;
+  const termOf = (member: string, lane: string): string =>
+    (Object.hasOwn(before, member) ? before[member]?.[lane] : undefined) ?? term;
+  const entries = Object.entries(shares).map(
+    ([member, some]) => [member, Object.fromEntries(some.map((lane) => [lane, termOf(member, lane)]))] as const,
+  );
+  return Object.fromEntries(entries);
+}
+
+/** Terms as they were written as JSON; what is none was not written by Millrace, and counts as nothing. */
+export function readTerms(text: string | undefined): LaneTerms {
+  const read: unknown = text === undefined || text === "" ? {} : JSON.parse(text);
+  if (typeof read !== "object" || read === null) return {};
+  const entries = Object.entries(read).filter(
+    (entry): entry is [string, object] => typeof entry[1] === "object" && entry[1] !== null,
+  );
+  return Object.fromEntries(
+    entries.map(([member, terms]) => [
+      member,
+      Object.fromEntries(Object.entries(terms).map(([lane, term]) => [lane, String(term)])),
+    ]),
+  );
+}
+
+/** The lanes of a member, as it holds them: others when they were made anew, or were somebody else's in between. */
+export function heldLanes<Lane extends { readonly name: string; readonly incarnation: string }>(
+  terms: LaneTerms,
+  member: string,
+  lanes: readonly Lane[],
+): readonly Held<Lane>[] {
+  const own = Object.hasOwn(terms, member) ? (terms[member] ?? {}) : {};
+  return lanes.flatMap((lane) => {
+    const term = own[lane.name];
+    return term === undefined ? [] : [{ key: `${lane.name}@${lane.incarnation}#${term}`, thing: lane }];
+  });
+}
+
 /** Of each member, the lanes that are still there, each only of the first who has it. */
-function heldLanes(
+function stillHeld(
   before: LaneShares,
   members: readonly string[],
   places: ReadonlyMap<string, number>,

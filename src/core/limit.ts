@@ -32,8 +32,17 @@ export const limit = {
   /** A compressed file may expand by this factor, once past `expandBytes`; beyond it is taken for a bomb. */
   expandRatio: 1000,
   expandBytes: 64 * MiB,
+  /** The same of what a workbook holds, whose texts and numbers pack less well; and bytes of its list of parts. */
+  zipExpandRatio: 300,
+  zipDirectoryBytes: 16 * MiB,
+  /** Of a workbook: its texts, those of them held in memory, the rest lying in a file, and sheets. */
+  sharedTextBytes: 2048 * MiB,
+  sharedTextMemoryBytes: 24 * MiB,
+  sheets: 10_000,
   /** First rejects shown in a summary. */
   rejectsShown: 5,
+  /** Examples of a column's values in a profile, and of what a step changed in a summary. */
+  examplesShown: 3,
   /** Waiting for a destination that is down: first pause, longest pause, and when a one-off command gives up. */
   retryFirstMs: 100,
   retryMaxMs: 5_000,
@@ -72,9 +81,31 @@ export const limit = {
   /** A batch of records of a log: at most so many, and how long the first of them waits for others. */
   logBatchRows: 20_000,
   logBatchBytes: 2 * MiB,
+  /** Text that is made of a batch of binary values, for each of their bytes: what is over waits for the next one. */
+  decodedRatio: 2,
   lingerMs: 200,
+  /** Values of a batch that are appended to a log at once. */
+  logAppendBytes: 4 * MiB,
   /** Largest value of a log. */
   logValueBytes: 16 * MiB,
+  /** Characters of a schema of messages, how deep its types and values may be nested, and digits and bytes of a decimal. */
+  schemaChars: MiB,
+  avroDepth: 64,
+  avroDecimalDigits: 300,
+  avroDecimalBytes: 128,
+  /** Schemas of a registry that are kept, and their characters in all. */
+  schemasKept: 1_000,
+  schemasKeptChars: 4 * MiB,
+  /** Schemas that one batch may bring. */
+  schemasAtOnce: 64,
+  /** Schemas that one of them may name, one through another. */
+  schemaReferences: 100,
+  /** One request to a registry, those made at the same time, and how long a registry is waited for that is away. */
+  registryMs: 10_000,
+  registryRequests: 8,
+  registryPatienceMs: 120_000,
+  /** A schema that a registry does not know yet is asked for once more after this. */
+  registrySecondLookMs: 500,
   /** Small keyed data: see ports/store. */
   storeKeyChars: 200,
   storeValueBytes: MiB,

@@ -26,7 +26,8 @@ function isReadyRule(value: unknown): boolean {
 }
 
 export const sourceRules: Readonly<Record<string, Rule>> = {
-  format: oneOf("csv", "json", "ndjson", "parquet"),
+  format: oneOf("csv", "json", "ndjson", "parquet", "xlsx", "avro"),
+  sheet: aText,
   header: aBoolean,
   delimiter: aChar,
   quote: [(value) => typeof value === "string" && value.length <= 1, "one character, or none"],
@@ -41,13 +42,19 @@ export const sourceRules: Readonly<Record<string, Rule>> = {
   batchRows: wholeNumber(1, limit.batchRecords),
   lingerMs: wholeNumber(0, 60_000),
   whenGone: oneOf("fail", "skip"),
+  registry: aText,
 };
+
+const { batchRows, lingerMs, whenGone } = sourceRules as Readonly<Record<"batchRows" | "lingerMs" | "whenGone", Rule>>;
+
+export const viaRules: Readonly<Record<string, Rule>> = { batchRows, lingerMs, whenGone, state: aText };
 
 export const sinkRules: Readonly<Record<string, Rule>> = {
   table: aText,
   mode: oneOf("append", "merge", "replace"),
   lineage: aBoolean,
   stateSchema: aText,
+  state: aText,
   guarantee: oneOf("exactly-once"),
 };
 

@@ -2,7 +2,7 @@ import type { Column, Contract } from "./contract.ts";
 import { MillraceError } from "./error.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { contractToJson } from "./contract-json.ts";
-import { checkOptions, sinkRules, sourceRules } from "./pipeline-options.ts";
+import { checkOptions, sinkRules, sourceRules, viaRules } from "./pipeline-options.ts";
 import { type ColumnBuilders, columnsOf, type RowOf } from "./table.ts";
 
 /** How rows meet the table: append them, merge them by key, or replace all that is there in one transaction. */
@@ -11,8 +11,13 @@ export type Mode = (typeof modes)[number];
 
 /** Settings of the record format; what is absent is found out from the file. */
 export interface FormatOptions {
-  /** `csv`, `json` (an array or values one after another), `ndjson` or `parquet`; by the name's ending when absent. */
-  readonly format?: "csv" | "json" | "ndjson" | "parquet";
+  /**
+   * Of a file: `csv`, `json` (an array or values one after another), `ndjson`, `parquet` or `xlsx`; by the name's ending
+   * when absent. Of a log: `json`, which it is when absent, or `avro`, which needs a `registry`.
+   */
+  readonly format?: "csv" | "json" | "ndjson" | "parquet" | "xlsx" | "avro";
+  /** Of a workbook: the sheet to read; the first visible one when absent. */
+  readonly sheet?: string;
   readonly header?: boolean;
   readonly delimiter?: string;
   readonly quote?: string;
@@ -41,6 +46,8 @@ export interface SourceOptions extends FormatOptions {
   readonly batchRows?: number;
   /** Of a log: how long the first record of a batch waits for others, in ms. Default 200. */
   readonly lingerMs?: number;
+  /** Of a log of Avro: URL of the schema registry, `http://host:8081`, with `user:password@` where it asks for them. */
+  readonly registry?: string;
   /** Of a log: what to do about records that were trimmed before they were read. Default `fail`. */
   readonly whenGone?: "fail" | "skip";
 }
@@ -53,6 +60,8 @@ export interface SinkOptions {
   readonly lineage?: boolean;
   /** Schema of the tables that Millrace keeps; the target table's own schema when absent. */
   readonly stateSchema?: string;
+  /** Of a log: the sink that keeps position, rejects and ledger, as a URL; a file in the data folder when absent. */
+  readonly state?: string;
   /** Fails in `check` and at the start when the sink cannot give it. */
   readonly guarantee?: "exactly-once";
 }
@@ -73,6 +82,20 @@ export interface MapStep {
 
 export type Step = SqlStep | MapStep;
 
+/** How a stage reads the log that it begins with, and where the one that ends there keeps its position. */
+export interface ViaOptions extends Pick<SourceOptions, "batchRows" | "lingerMs" | "whenGone"> {
+  /** The sink that keeps position, rejects and ledger of the stage that ends here, as a URL; the pipeline's own when absent. */
+  readonly state?: string;
+}
+
+/** Where a pipeline is cut: one stage ends in the log, the next begins with it. */
+export interface Via {
+  readonly url: string;
+  /** Steps of the pipeline that lie before it. */
+  readonly steps: number;
+  readonly options: ViaOptions;
+}
+
 /** source → contract → steps → sink, as data. */
 export interface Pipeline {
   readonly kind: "pipeline";
@@ -81,6 +104,8 @@ export interface Pipeline {
   readonly source: SourceOptions;
   readonly contract: Contract | undefined;
   readonly steps: readonly Step[];
+  /** Logs that part the steps into stages, in order; see core/stage. Not cut when absent. */
+  readonly via?: readonly Via[];
   readonly to: string;
   readonly sink: SinkOptions;
 }
@@ -101,6 +126,11 @@ export interface PipelineFlow<Row> {
     columns: Builders,
     fn: (row: Row) => Merge<Row, RowOf<Builders>> | undefined,
   ): PipelineFlow<Merge<Row, RowOf<Builders>>>;
+  /**
+   * Cuts the pipeline: rows go into the log at `url`, and what follows reads them from there, in this process or in
+   * others, each stage scaled on its own. Rows come out as they went in.
+   */
+  via(url: string, options?: ViaOptions): PipelineFlow<Row>;
   to(url: string, options?: SinkOptions): Pipeline;
 }
 
@@ -148,11 +178,29 @@ function flow<Row>(so: Pipeline): PipelineFlow<Row> {
       const columns = second === undefined ? {} : columnsOf(first as ColumnBuilders);
       return withStep<never>({ kind: "map", map: map as MapStep["map"], columns });
     },
+    via: (url, options = {}) => {
+      checkOptions(so.name, options, viaRules);
+      checkCut(so, url);
+      return flow<Row>({ ...so, via: [...(so.via ?? []), { url, steps: so.steps.length, options }] });
+    },
     to: (to, sink = {}) => {
       checkOptions(so.name, sink, sinkRules);
+      if (so.via !== undefined) checkCut(so, to);
+      if (so.via !== undefined && sink.mode === "replace")
+        throw stepMistake(
+          so.name,
+          "it is cut and replaces",
+          "Let it append or merge: the log it is read from has no end.",
+        );
       return { ...so, to, sink };
     },
   };
+}
+
+/** A stage that wrote into a log that it, or one before it, reads would never come to an end. */
+function checkCut({ name, from, via = [] }: Pipeline, url: string): void {
+  if (url !== from && !via.some((one) => one.url === url)) return;
+  throw stepMistake(name, "two of its places are the same log", "Give each .via(URL) and .to(URL) a log of its own.");
 }
 
 /** TypeScript says these too; a module that runs with its types stripped may not have been checked. */

@@ -2,7 +2,8 @@ import { MillraceError } from "./error.ts";
 
 /**
  * A place is a URL: where records come from or where rows go. The scheme picks the adapter.
- * `duckdb:hr.db`, `file:./inbox/*.csv`, `postgres://user@host/db?schema=hr`; a bare path means `file:`.
+ * `duckdb:hr.db`, `file:./inbox/*.csv`, `postgres://user@host/db?schema=hr`, `kafka://one:9092,other:9092/topic`; a bare
+ * path means `file:`.
  */
 export interface Place {
   readonly scheme: string;
@@ -49,10 +50,24 @@ function optionsStart(path: string): number {
 }
 
 function hostPlace(scheme: string, url: string): Place {
-  // Not `new URL` and its error: that one carries the whole text.
-  const parsed = URL.parse(url);
+  const { head, hosts, tail } = authorityOf(url);
+  const isRead = hosts.length === 1 || hosts.every((host) => (URL.parse(`${scheme}://${host}`)?.host ?? "") !== "");
+  // Not `new URL` and its error: that one carries the whole text. It takes one host, and so the first stands for all.
+  const parsed = isRead ? URL.parse(`${head}${hosts[0]}${tail}`) : null;
   if (parsed === null) throw invalidUrl(`${scheme}://…`, "it does not parse as a URL");
-  return { scheme, url, shown: redact(parsed), path: "", options: new Map(parsed.searchParams) };
+  return { scheme, url, shown: withHosts(redact(parsed), hosts), path: "", options: new Map(parsed.searchParams) };
+}
+
+/** `scheme://user:password@`, the hosts, of which the places of a cluster have several, and what comes behind. */
+function authorityOf(url: string): { readonly head: string; readonly hosts: readonly string[]; readonly tail: string } {
+  const [, head = "", hosts = "", tail = ""] = /^([^/]*\/\/(?:[^/?#]*@)?)([^/?#]*)(.*)$/s.exec(url) ?? [];
+  return { head, hosts: hosts.split(","), tail };
+}
+
+function withHosts(shown: string, hosts: readonly string[]): string {
+  if (hosts.length === 1) return shown;
+  const { head, tail } = authorityOf(shown);
+  return `${head}${hosts.join(",")}${tail}`;
 }
 
 /** Whether an option of this name holds a secret. */
@@ -60,9 +75,13 @@ export function isSecretOption(name: string): boolean {
   return /pass|secret|token|key|credential|signature/i.test(name);
 }
 
+/** Where a name without a password is a token and not a user. */
+const tokenSchemes: ReadonlySet<string> = new Set(["nats:"]);
+
 function redact(parsed: URL): string {
   const shown = new URL(parsed.href);
   if (shown.password !== "") shown.password = "***";
+  else if (shown.username !== "" && tokenSchemes.has(shown.protocol)) shown.username = "***";
   for (const name of [...shown.searchParams.keys()]) {
     if (isSecretOption(name)) shown.searchParams.set(name, "***");
   }

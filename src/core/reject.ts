@@ -2,7 +2,7 @@ import type { JsonObject } from "./json.ts";
 
 /**
  * Why a record was refused. One record may have several reasons.
- * Framing: `malformed` `too_long` `encoding` `columns`. Contract: `missing` `type` and the rules by their names.
+ * Framing: `malformed` `too_long` `encoding` `columns` `schema`. Contract: `missing` `type` and the rules by their names.
  * Steps: `step`. Sink: `duplicate` `reference` `refused`.
  */
 export const reasonCodes = [
@@ -10,6 +10,7 @@ export const reasonCodes = [
   "too_long",
   "encoding",
   "columns",
+  "schema",
   "missing",
   "type",
   "min",
@@ -44,7 +45,7 @@ export interface Reject {
   /** 1-based line on which the record starts, where the source has lines. */
   readonly line: number | undefined;
   /** Byte of the decoded source (or offset of the log) at which the record starts. */
-  readonly offset: number;
+  readonly offset: bigint;
   /** The record as it came, cut to `limit.rejectBytes` when `truncated`. */
   readonly bytes: Uint8Array;
   readonly truncated: boolean;

@@ -52,7 +52,7 @@ export class BatchChecker {
     this.#connection = connection;
     this.#plan = plan;
     this.#check = compileCheck(plan.contract);
-    this.#doubtful = new DoubtfulRecords(plan.contract, this.#check);
+    this.#doubtful = new DoubtfulRecords(this.#check);
   }
 
   static async open(engine: Engine, plan: BatchPlan): Promise<BatchChecker> {
@@ -116,7 +116,7 @@ class BatchWork {
   async run(): Promise<CheckedBatch> {
     const { steps, contract } = this.#plan;
     const columns = Object.entries(contract.columns).map(([name, column]) => ({ name, ...column }));
-    const through = this.#plan.takes === "csv" && steps.length === 0 && !this.#plan.lineage;
+    const through = this.#plan.takes === "csv" && steps.length === 0;
     if (through && passesThrough(this.#raw, columns)) return this.#passThrough(columns);
     const checked = await this.#materialise();
     const bad = await badRecords(this.#connection, this.#check, checked);
@@ -129,7 +129,7 @@ class BatchWork {
     const indexes = bad.map(({ index }) => index);
     const rows = this.#goodRows(columns, indexes);
     return this.#checkedBatch(
-      { ...rows, csv: async () => passThroughCsv(this.#raw, indexes) },
+      { ...rows, csv: async () => passThroughCsv(this.#raw, indexes, this.#plan.lineage ? this.#batch : undefined) },
       this.#rejectsOf(bad),
       0,
     );
@@ -212,10 +212,11 @@ class BatchWork {
   /** `_millrace` from an SQL expression of the index among well-formed records. */
   #lineageSql(index: string): string {
     const base = this.#batch << BigInt(lineageRecordBits);
-    const malformed = this.#raw.malformed.map((reject) => reject.record).sort((a, b) => a - b);
-    if (malformed.length === 0) return `(${base} + ${index})::bigint`;
-    // The n-th malformed record shifts all well-formed records from index record - n on.
-    const shifts = malformed.map((record, n) => record - n).join(", ");
+    const { malformed, repeats = [] } = this.#raw;
+    const others = [...malformed.map((reject) => reject.record), ...repeats].sort((a, b) => a - b);
+    if (others.length === 0) return `(${base} + ${index})::bigint`;
+    // The n-th of the others shifts all well-formed records from index record - n on.
+    const shifts = others.map((record, n) => record - n).join(", ");
     return `(${base} + ${index} + len(list_filter([${shifts}], s -> s <= ${index})))::bigint`;
   }
 
@@ -240,7 +241,7 @@ class BatchWork {
     return {
       rows: known,
       rejects,
-      filtered,
+      filtered: filtered + (this.#raw.repeats?.length ?? 0),
       refuse: (row, reason) => rejectOf(this.#raw, rows.recordOf(row), [reason]),
       release: () => this.release(),
     };

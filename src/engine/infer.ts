@@ -1,21 +1,16 @@
 import { type Column, type Contract, validateContract } from "../core/contract.ts";
 import { MillraceError } from "../core/error.ts";
-import type { EngineConnection, EngineRow } from "../ports/engine.ts";
+import type { EngineConnection } from "../ports/engine.ts";
 import type { RecordText } from "../ports/source.ts";
 import { describeColumns } from "./described.ts";
 import { jsonFields } from "./json-fields.ts";
+import { lookAtTypes } from "./look-at-types.ts";
 import { textColumn } from "./own-columns.ts";
 import { sourceSql } from "./source-sql.ts";
 import { TypeEvidence } from "./type-evidence.ts";
 
-/** Columns that one query looks at. */
-const columnsAtOnce = 4;
-
 /** The records while they are looked at. */
 const lookedAt = "millrace_looked_at";
-
-/** Records that are looked at first: what they rule out, and that is most, is not looked for in the others. */
-const sampleRecords = 1000;
 
 /** Looks at every value of the records it is shown and says which types would hold them all. */
 export class ContractInference {
@@ -33,7 +28,7 @@ export class ContractInference {
   }
 
   async look(records: RecordText, count: number): Promise<void> {
-    const names = await this.#names(records);
+    const names = await fieldNamesOf(records, this.#connection);
     for (const name of names) {
       if (!this.#columns.has(name)) this.#columns.set(name, new TypeEvidence());
     }
@@ -47,38 +42,18 @@ export class ContractInference {
     }
   }
 
-  /** Read once and then looked at some columns at a time: time to plan a query grows faster than its columns. */
+  /** Read once and then looked at some columns at a time. */
   async #lookAt(names: readonly string[], sql: string): Promise<void> {
     await this.#connection.run(`create or replace temporary table ${lookedAt} as ${sql}`);
+    const columns = names.flatMap((name, index) => {
+      const evidence = this.#columns.get(name);
+      return evidence === undefined ? [] : [{ evidence, text: textColumn(index) }];
+    });
     try {
-      for (let first = 0; first < names.length; first += columnsAtOnce) {
-        const some = names.slice(first, first + columnsAtOnce);
-        const sample = `(select * from ${lookedAt} limit ${sampleRecords})`;
-        await this.#count(some, first, sample, (evidence, counts, name) => evidence.rule(counts, name));
-        await this.#count(some, first, lookedAt, (evidence, counts, name) => evidence.take(counts, name));
-      }
+      await lookAtTypes(this.#connection, lookedAt, columns);
     } finally {
       await this.#connection.run(`drop table if exists ${lookedAt}`);
     }
-  }
-
-  /** Counts what the columns `names`, the first of which is the `first`-th of the relation, have shown. */
-  async #count(
-    names: readonly string[],
-    first: number,
-    relation: string,
-    tell: (evidence: TypeEvidence, counts: EngineRow, name: string) => void,
-  ): Promise<void> {
-    const columns = names.flatMap((name, index) => {
-      const evidence = this.#columns.get(name);
-      return evidence === undefined ? [] : [{ evidence, text: textColumn(first + index), name: `n${index}` }];
-    });
-    const kinds = columns.flatMap(({ evidence, text, name }) => evidence.kindSql(text, name));
-    const counts = columns.flatMap(({ evidence, text, name }) => evidence.countsSql(text, name));
-    const [row] = await this.#connection.all(
-      `select ${counts.join(", ")} from (select ${["*", ...kinds].join(", ")} from ${relation})`,
-    );
-    for (const { evidence, name } of columns) tell(evidence, row ?? {}, name);
   }
 
   /** The contract of what was seen; all columns nullable but the key, which must be among them. */
@@ -99,21 +74,23 @@ export class ContractInference {
     });
     return validateContract({ table, columns: Object.fromEntries(columns), checks: [] });
   }
+}
 
-  async #names(records: RecordText): Promise<readonly string[]> {
-    switch (records.kind) {
-      case "delimited":
-        return records.columns.filter((name) => name !== undefined);
-      case "json":
-        return jsonFields(records, this.#connection);
-      case "query": {
-        const described = await describeColumns(this.#connection, records.sql);
-        return described.map(({ name }) => name);
-      }
+/** The names of the records' fields, in the order in which they are first met. */
+export async function fieldNamesOf(records: RecordText, connection: EngineConnection): Promise<readonly string[]> {
+  switch (records.kind) {
+    case "delimited":
+      return records.columns.filter((name) => name !== undefined);
+    case "json":
+      return jsonFields(records, connection);
+    case "query": {
+      const described = await describeColumns(connection, records.sql);
+      return described.map(({ name }) => name);
     }
   }
 }
 
-function allText(names: readonly string[]): Contract {
+/** A contract that takes everything as it stands. */
+export function allText(names: readonly string[]): Contract {
   return { table: "inferred", columns: Object.fromEntries(names.map((name) => [name, { type: "text" }])), checks: [] };
 }

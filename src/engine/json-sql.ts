@@ -1,7 +1,9 @@
 import type { Contract } from "../core/contract.ts";
 import { quoteLiteral } from "../core/identifier.ts";
+import { timeMark } from "../ports/source.ts";
 import { exactMark } from "./exact-json.ts";
 import { faultColumn, numbered, rowColumn, textColumn } from "./own-columns.ts";
+import { timeAsText } from "./time-text.ts";
 
 export interface JsonLines {
   /** SQL of a relation of one text column `line`. */
@@ -10,14 +12,18 @@ export interface JsonLines {
   readonly marked: boolean;
   /** Fields that the contract lacks are dropped; else they are a fault, as they would be lost without a word. */
   readonly ignoreExtra: boolean;
+  /** Whether some values carry `timeMark`. */
+  readonly times: boolean;
 }
 
 /** The contract's columns as text out of one JSON object per line: see `SourceSql`. */
-export function jsonSql(contract: Contract, { lines, marked, ignoreExtra }: JsonLines): string {
+export function jsonSql(contract: Contract, { lines, marked, ignoreExtra, times }: JsonLines): string {
   const names = Object.keys(contract.columns);
   const pointers = names.map((name) => quoteLiteral(`/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`));
-  const columns = Object.values(contract.columns).map(({ type }, index) => {
-    const text = fieldText(`fields[${index + 1}]`, pointers[index] ?? "", type === "json", marked);
+  const columns = Object.values(contract.columns).map(({ type, format }, index) => {
+    const field = `fields[${index + 1}]`;
+    const plain = fieldText(field, pointers[index] ?? "", type === "json", marked);
+    const text = times && format !== undefined ? timeText(field, format, plain) : plain;
     return `${text} as ${textColumn(index)}`;
   });
   const parsed = `select ${numbered}, line, ${faultSql(names, ignoreExtra)} as ${faultColumn} from ${lines}`;
@@ -35,9 +41,15 @@ function fieldText(field: string, pointer: string, isJson: boolean, marked: bool
   return `case when starts_with(${field}, ${mark}) then substr(${field}, ${exactMark.length + 1}) else ${plain} end`;
 }
 
+/** A time that had no text of its own is given the one that the column's format asks for. */
+function timeText(field: string, format: string, plain: string): string {
+  const time = `substr(${field}, ${timeMark.length + 1})`;
+  return `case when starts_with(${field}, ${quoteLiteral(timeMark)}) then ${timeAsText(time, format)} else ${plain} end`;
+}
+
 function faultSql(names: readonly string[], ignoreExtra: boolean): string {
-  const known = `[${names.map(quoteLiteral).join(", ")}]`;
-  const listed = `array_to_string(list_filter(json_keys(line), k -> not list_contains(${known}, k)), ', ')`;
-  const extra = `when not list_has_all(${known}, json_keys(line)) then 'has fields that the contract lacks: ' || ${listed}`;
+  // Not by list_has_all and list_contains, which take half as long again.
+  const unknown = `list_filter(json_keys(line), k -> k not in (${names.map(quoteLiteral).join(", ")}))`;
+  const extra = `when len(${unknown}) > 0 then 'has fields that the contract lacks: ' || array_to_string(${unknown}, ', ')`;
   return `case when line is null or not json_valid(line) then 'is not valid JSON' when json_type(line) <> 'OBJECT' then 'is not a JSON object but ' || lower(json_type(line)) ${ignoreExtra ? "" : extra} end`;
 }

@@ -137,19 +137,29 @@ class States {
 /** Links the states of a field's plain spellings from `start` on; gives the states in which the field may end. */
 type Field = (states: States, start: number, delimiter: string) => readonly number[];
 
-const ruled = ["min", "max", "minLength", "maxLength", "pattern", "oneOf"] as const;
+/** Rules that only the engine knows; of bounds it depends on the type. */
+const ruled = ["minLength", "maxLength", "pattern", "oneOf"] as const;
 const digit = "0123456789";
+
+/** Bounds of a whole number, infinite where there are none; undefined for those that only the engine reads. */
+export function wholeBounds({ type, min, max }: Column): { readonly min: number; readonly max: number } | undefined {
+  const largest = type === "integer" ? 2 ** 31 - 1 : Number.MAX_SAFE_INTEGER;
+  const isPlain = (bound: string | number): boolean =>
+    /^-?[0-9]+$/.test(String(bound)) && Math.abs(Number(bound)) <= largest;
+  if (![min, max].every((bound) => bound === undefined || isPlain(bound))) return undefined;
+  return { min: Number(min ?? Number.NEGATIVE_INFINITY), max: Number(max ?? Number.POSITIVE_INFINITY) };
+}
 
 function fieldOf(column: Column): Field | undefined {
   if (ruled.some((rule) => column[rule] !== undefined)) return undefined;
+  const isBounded = column.min !== undefined || column.max !== undefined;
+  // Nine and eighteen digits fit into 32 and 64 bits whatever they are.
+  if (column.type === "integer") return isBounded ? bounded(column, 9) : number(9, 0);
+  if (column.type === "bigint") return isBounded ? bounded(column, 15) : number(18, 0);
+  if (isBounded) return undefined;
   switch (column.type) {
     case "text":
       return anyText;
-    // Nine and eighteen digits fit into 32 and 64 bits whatever they are.
-    case "integer":
-      return number(9, 0);
-    case "bigint":
-      return number(18, 0);
     case "double":
       return number(15, 15);
     case "decimal":
@@ -160,10 +170,33 @@ function fieldOf(column: Column): Field | undefined {
       return column.format === "%Y-%m-%dT%H:%M:%SZ" ? utcTime : undefined;
     case "uuid":
       return uuid;
-    case "boolean":
-    case "json":
+    default:
       return undefined;
   }
+}
+
+/** As many digits as lie within the bounds whatever they are, on either side of zero; it stays in doubt who has more. */
+function bounded(column: Column, digits: number): Field | undefined {
+  const bounds = wholeBounds(column);
+  if (bounds === undefined) return undefined;
+  const fitting = (bound: number): number => (bound < 0 ? 0 : Math.min(digits, String(bound + 1).length - 1));
+  const above = bounds.max === Number.POSITIVE_INFINITY ? digits : fitting(bounds.max);
+  const below = bounds.min === Number.NEGATIVE_INFINITY ? digits : fitting(-bounds.min);
+  if (bounds.min > 0 || above === 0) return undefined;
+  return (states, start) => {
+    const ends = digitsFrom(states, [start], above);
+    return below === 0 ? ends : [...ends, ...digitsFrom(states, [states.step([start], "-")], below)];
+  };
+}
+
+/** States behind one to `most` digits. */
+function digitsFrom(states: States, start: readonly number[], most: number): number[] {
+  const ends: number[] = [];
+  for (let from = start, n = 0; n < most; n += 1) {
+    from = [states.step(from, digit)];
+    ends.push(...from);
+  }
+  return ends;
 }
 
 function anyText(states: States, start: number, delimiter: string): readonly number[] {
@@ -181,11 +214,7 @@ const number =
   (whole: number, fraction: number): Field =>
   (states, start) => {
     const signed = states.step([start], "-");
-    const ends: number[] = [];
-    for (let from = [start, signed], n = 0; n < whole; n += 1) {
-      from = [states.step(from, digit)];
-      ends.push(...from);
-    }
+    const ends = digitsFrom(states, [start, signed], whole);
     if (fraction === 0 || ends.length === 0) return ends;
     let last = states.step(ends, ".");
     for (let n = 0; n < fraction; n += 1) {

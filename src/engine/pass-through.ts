@@ -1,6 +1,8 @@
 import type { Column } from "../core/contract.ts";
+import { encodeLineage } from "../core/lineage.ts";
 import type { CsvRows, SinkColumn } from "../ports/rows.ts";
 import type { RawBatch } from "../ports/source.ts";
+import { csvRows } from "./csv-rows.ts";
 
 /**
  * Good records that a CSV sink reads just as the engine read them are sent on as the bytes they came in: nothing is
@@ -24,10 +26,14 @@ function meansTheSame(column: Column): boolean {
   return true;
 }
 
-/** The text of a batch without its bad records, `bad` being their indexes in order. */
-export function passThroughCsv(raw: RawBatch, bad: readonly number[]): CsvRows {
+/**
+ * The text of a batch without its bad records, `bad` being their indexes in order. With the number of a batch each
+ * record ends with its `_millrace`, and in LF.
+ */
+export function passThroughCsv(raw: RawBatch, bad: readonly number[], batch?: bigint): CsvRows {
   if (raw.records.kind !== "delimited") throw new TypeError("only delimited records pass through");
   const { text, delimiter, startOf = scannedStarts(raw.records.text) } = raw.records;
+  if (batch !== undefined) return withLineage(raw, text, startOf, bad, { delimiter, batch });
   let found: Uint32Array | undefined;
   // Only refusals ask for it.
   const starts = (): Uint32Array => (found ??= keptStarts(startOf, raw.count, bad));
@@ -70,7 +76,73 @@ function keptStarts(startOf: StartOf, count: number, bad: readonly number[]): Ui
   return starts;
 }
 
+function withLineage(
+  raw: RawBatch,
+  text: Uint8Array,
+  startOf: StartOf,
+  bad: readonly number[],
+  { delimiter, batch }: { readonly delimiter: string; readonly batch: bigint },
+): CsvRows {
+  const from = Buffer.from(text.buffer, text.byteOffset, text.byteLength);
+  // A number, and what stands before and behind it.
+  const lineageBytes = encodeLineage(batch, raw.read).toString().length + 2;
+  const kept = Buffer.allocUnsafeSlow(text.byteLength + (raw.count - bad.length) * lineageBytes);
+  const lineage = new CountedDigits(encodeLineage(batch, 0));
+  let [length, next] = [0, 0];
+  for (let index = 0; index < raw.count; index += 1) {
+    if (index === bad[next]) {
+      next += 1;
+      continue;
+    }
+    length += from.copy(kept, length, startOf(index), lineEnd(text, startOf(index + 1)));
+    kept[length] = delimiter.charCodeAt(0);
+    length = lineage.write(raw.recordOf(index), kept, length + 1);
+    kept[length] = newline;
+    length += 1;
+  }
+  return csvRows(kept.subarray(0, length), delimiter);
+}
+
+/** Writes the sum of a number and small ones that ascend: to count digits up is cheaper than to make texts of bigints. */
+class CountedDigits {
+  #digits: Uint8Array;
+  #added = 0;
+
+  constructor(first: bigint) {
+    this.#digits = Buffer.from(first.toString());
+  }
+
+  /** Where the next byte goes. `added` is not less than the last time. */
+  write(added: number, to: Uint8Array, at: number): number {
+    this.#add(added - this.#added);
+    this.#added = added;
+    const digits = this.#digits;
+    for (let place = 0; place < digits.length; place += 1) to[at + place] = digits[place] as number;
+    return at + digits.length;
+  }
+
+  #add(count: number): void {
+    for (let carry = count, place = this.#digits.length - 1; carry > 0; place -= 1) {
+      if (place < 0) {
+        this.#digits = Buffer.concat([Buffer.from("0"), this.#digits]);
+        place = 0;
+      }
+      const sum = (this.#digits[place] as number) - zero + carry;
+      this.#digits[place] = zero + (sum % 10);
+      carry = Math.floor(sum / 10);
+    }
+  }
+}
+
+/** Where a record ends whose next one starts at `next`. */
+export function lineEnd(text: Uint8Array, next: number): number {
+  if (text[next - 1] !== newline) return next;
+  return text[next - 2] === carriageReturn ? next - 2 : next - 1;
+}
+
 const newline = 10;
+const carriageReturn = 13;
+const zero = 48;
 const quote = 34;
 
 /** For sources that do not say. Well-formed text: the parity of quotes tells what ends a record. */

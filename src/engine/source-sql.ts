@@ -3,10 +3,11 @@ import { quoteIdentifier, quoteLiteral } from "../core/identifier.ts";
 import type { EngineConnection } from "../ports/engine.ts";
 import type { RecordText } from "../ports/source.ts";
 import { describeColumns } from "./described.ts";
-import { exactJson } from "./exact-json.ts";
+import { doubleColumns, exactJson } from "./exact-json.ts";
 import { jsonSql } from "./json-sql.ts";
 import { faultColumn, numbered, textColumn } from "./own-columns.ts";
 import { type Scratch, scratchFile } from "./scratch.ts";
+import { timeAsText } from "./time-text.ts";
 
 /** A batch's records as text, readable by SQL. */
 export interface SourceSql {
@@ -29,9 +30,10 @@ export async function sourceSql(
     case "delimited":
       return scratched(records.text, (path) => delimitedSql(records, names, path));
     case "json": {
-      const { text, marked } = exactJson(records.text);
+      const { text, marked } = exactJson(records.text, doubleColumns(contract));
       const lines = await jsonLines(text);
-      const json = { lines: lines.sql, marked, ignoreExtra: records.ignoreExtra === true };
+      const { ignoreExtra = false, times = false } = records;
+      const json = { lines: lines.sql, marked, ignoreExtra, times };
       return { ...lines, sql: jsonSql(contract, json) };
     }
     case "query":
@@ -118,15 +120,4 @@ function asText(name: string, type: string | undefined, format: string | undefin
   }
   if (/^(STRUCT|MAP)|\[\d*\]$/.test(type)) return `cast(to_json(${column}) as varchar)`;
   return `cast(${column} as varchar)`;
-}
-
-/**
- * A day or time that is one already has no form of its own, so it is given the contract's; one that the form cannot
- * hold to the last digit stays as it is, and is told to be of another form.
- */
-function timeAsText(column: string, format: string): string {
-  const time = `cast(${column} as timestamp)`;
-  const formatted = `strftime(${time}, ${quoteLiteral(format)})`;
-  const exact = `try_strptime(${formatted}, ${quoteLiteral(format)}) = ${time}`;
-  return `case when ${exact} then ${formatted} else cast(${column} as varchar) end`;
 }

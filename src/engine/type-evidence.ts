@@ -36,11 +36,17 @@ const candidates: readonly Candidate[] = [
 const numberKinds = ["integer", "short", "long", "fraction", "longFraction", "none"] as const;
 type NumberKind = (typeof numberKinds)[number];
 
+/** What makes a text no number although it may be read as one. */
+export const leadingZero = "[+-]?0[0-9]+.*";
+
+/** Characters of a text that a double keeps for certain. */
+export const safeDoubleChars = 16;
+
 function numberKindSql(text: string): string {
   const is = (column: Column): string => `(${typedSql(column, text)}) is not null`;
   const digits = `length(regexp_replace(${text}, '[^0-9]', '', 'g'))`;
   return `case when ${text} is null then null
-    when regexp_full_match(${text}, '[+-]?0[0-9]+.*') then 'none'
+    when regexp_full_match(${text}, '${leadingZero}') then 'none'
     when ${is({ type: "integer" })} then 'integer'
     when ${is({ type: "bigint" })} then case when ${digits} <= 15 then 'short' else 'long' end
     when ${digits} <= 15 and ${is({ type: "double" })} then 'fraction'
@@ -86,6 +92,11 @@ export class TypeEvidence {
   rule(counts: EngineRow, name: string): void {
     if (Number(counts[`${name}_none`] ?? 0) > 0) this.#numbers.set("none", 1);
     for (const c of [...this.#possible]) if (Number(counts[`${name}_${c}`]) > 0) this.#possible.delete(c);
+  }
+
+  /** Whether values were seen that no type but text holds: then no other value can change that. */
+  get isText(): boolean {
+    return this.#values > 0 && !this.#isNumber() && this.#possible.size === 0;
   }
 
   /** The narrowest type that holds every value seen; text where there is none, or none seen. */

@@ -1,8 +1,18 @@
-import { createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from "node:zlib";
+import {
+  createGunzip,
+  createInflateRaw,
+  createZstdDecompress,
+  type Gunzip,
+  type InflateRaw,
+  type ZstdDecompress,
+} from "node:zlib";
 import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 
 export type Compression = "gzip" | "zstd";
+
+/** `deflate` is what ZIP files hold: a bare stream, without header and checksum. */
+type Packing = Compression | "deflate";
 
 /** Input given to a decoder at once: bounds what it may yield before anyone looks. */
 const sliceBytes = 16 * 1024;
@@ -15,8 +25,9 @@ const pieceBytes = 128 * 1024;
  */
 export async function* expand(
   input: AsyncIterable<Uint8Array>,
-  compression: Compression,
+  compression: Packing,
   source: string,
+  ratioMax: number = limit.expandRatio,
 ): AsyncGenerator<Uint8Array, void> {
   let member = new Member(compression);
   let fed = 0;
@@ -33,7 +44,7 @@ export async function* expand(
         fed += taken;
         for (const piece of member.pieces.splice(0)) {
           expanded += piece.length;
-          if (expanded > limit.expandBytes && expanded > fed * limit.expandRatio) throw bomb(source);
+          if (expanded > limit.expandBytes && expanded > fed * ratioMax) throw bomb(source, ratioMax);
           yield piece;
         }
         member.throwFailure();
@@ -53,13 +64,13 @@ export async function* expand(
 class Member {
   readonly pieces: Uint8Array[] = [];
   ended = false;
-  readonly #decoder: Gunzip | ZstdDecompress;
+  readonly #decoder: Gunzip | InflateRaw | ZstdDecompress;
   #failure: { readonly error: unknown } | undefined;
   #settled: () => void = () => undefined;
 
-  constructor(compression: Compression) {
+  constructor(compression: Packing) {
     const options = { chunkSize: pieceBytes };
-    this.#decoder = compression === "gzip" ? createGunzip(options) : createZstdDecompress(options);
+    this.#decoder = decoders[compression](options);
     this.#decoder.on("data", (piece: Uint8Array) => this.pieces.push(piece));
     this.#decoder.on("end", () => {
       this.ended = true;
@@ -100,10 +111,12 @@ class Member {
   }
 }
 
+const decoders = { gzip: createGunzip, deflate: createInflateRaw, zstd: createZstdDecompress } as const;
+
 const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
 
-function bomb(source: string): MillraceError {
-  return new MillraceError("FILE_EXPANDS", `${source} expands to more than ${limit.expandRatio} times its size`, {
+function bomb(source: string, ratioMax: number): MillraceError {
+  return new MillraceError("FILE_EXPANDS", `${source} expands to more than ${ratioMax} times its size`, {
     remedy: "If the file is what it should be, expand it first and load the result.",
     at: { source },
   });
@@ -111,7 +124,7 @@ function bomb(source: string): MillraceError {
 
 const cutShort = new Set(["Z_BUF_ERROR", "ZSTD_error_srcSize_wrong"]);
 
-function explain(error: unknown, compression: Compression, source: string): unknown {
+function explain(error: unknown, compression: Packing, source: string): unknown {
   const code = (error as { readonly code?: unknown }).code;
   if (typeof code !== "string" || !/^(Z_|ZSTD_)/.test(code)) return error;
   if (cutShort.has(code)) {

@@ -31,7 +31,7 @@ export function framedTokens(
       const record = recordOf(index);
       const start = table.starts[record] as number;
       const line = place.line + (table.lines[record] as number);
-      return { line, offset: place.byte + start, bytes: bytes.subarray(start, table.ends[record]) };
+      return { line, offset: BigInt(place.byte + start), bytes: bytes.subarray(start, table.ends[record]) };
     },
     taken,
     lines,
@@ -79,7 +79,7 @@ function rejectOf(
   return {
     record,
     line: place.line + (table.lines[record] as number),
-    offset: place.byte + start,
+    offset: BigInt(place.byte + start),
     // Copied: a reject outlives the batch's bytes.
     bytes: new Uint8Array(bytes.subarray(start, Math.min(end, start + bounds.rejectBytes))),
     truncated: end - start > bounds.rejectBytes,

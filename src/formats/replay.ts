@@ -15,7 +15,7 @@ import { frameValues } from "./json/values.ts";
  */
 export function batchOfRecords(format: JsonObject, records: readonly RecordAt[], bounds: ReadBounds = limit): RawBatch {
   const frame = frameOf(format, bounds);
-  const framed = records.map(({ bytes, offset, line }) => frame(bytes, true, { byte: offset, line: line ?? 1 }));
+  const framed = records.map(({ bytes, line }) => frame(bytes, true, { byte: 0, line: line ?? 1 }));
   const good: number[] = [];
   const malformed: Reject[] = [];
   for (const [record, found] of framed.entries()) {

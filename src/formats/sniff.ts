@@ -6,8 +6,9 @@ import { byteOf } from "./csv/dialect.ts";
 import { type Coding, decodeFrom, isSeekable, type ReadRaw } from "./decode.ts";
 import type { Encoding } from "./transcode.ts";
 import { ByteWindow } from "./window.ts";
+import { encrypted, isEncryptedContainer } from "./xlsx/protection.ts";
 
-export type Format = "csv" | "json" | "ndjson" | "parquet";
+export type Format = "csv" | "json" | "ndjson" | "parquet" | "xlsx";
 
 /** What the first bytes of a file tell. */
 export interface Sniffed {
@@ -28,6 +29,7 @@ const rawHeadBytes = 16;
  * FILE_FORMAT for what cannot be read as any of them, and what decompressing throws when nothing could be decoded.
  */
 export async function sniff(read: ReadRaw, source: string, options: FormatOptions): Promise<Sniffed> {
+  if (options.format === "avro") throw unreadable(source, "messages of logs are read as avro, and files are not");
   const raw = await headOf(read(0), rawHeadBytes);
   const compression = startsWith(raw.bytes, [0x1f, 0x8b])
     ? "gzip"
@@ -37,6 +39,7 @@ export async function sniff(read: ReadRaw, source: string, options: FormatOption
   const isParquet = startsWith(raw.bytes, [...Buffer.from("PAR1")]);
   const format = options.format ?? (isParquet ? "parquet" : formatByName(source));
   const plain: Coding = { compression, encoding: "utf-8", bomBytes: 0, loneReturns: false };
+  if (format === "xlsx") return workbook(raw.bytes, read, source, plain);
   if (format === "parquet") return parquet(raw.bytes, source, isParquet, plain);
   refuseForeign(raw.bytes, source);
 
@@ -95,6 +98,8 @@ function formatByName(source: string): Format | undefined {
     ndjson: "ndjson",
     jsonl: "ndjson",
     parquet: "parquet",
+    xlsx: "xlsx",
+    xlsm: "xlsx",
   };
   return Object.hasOwn(formats, ending) ? formats[ending] : undefined;
 }
@@ -150,9 +155,22 @@ function parquet(raw: Uint8Array, source: string, isParquet: boolean, coding: Co
   return { format: "parquet", coding, head: raw, whole: false, headByte: 0 };
 }
 
+const zipMagic = [0x50, 0x4b, 0x03, 0x04];
+/** The container of old workbooks, and of new ones that are protected by a password. */
+const containerMagic = [0xd0, 0xcf, 0x11, 0xe0];
+
+async function workbook(raw: Uint8Array, read: ReadRaw, source: string, coding: Coding): Promise<Sniffed> {
+  if (startsWith(raw, zipMagic)) return { format: "xlsx", coding, head: raw, whole: false, headByte: 0 };
+  if (!startsWith(raw, containerMagic))
+    throw unreadable(source, "it is no XLSX workbook: it does not start as a ZIP file does");
+  const { bytes } = await headOf(read(0), limit.sniffBytes);
+  if (isEncryptedContainer(bytes)) throw encrypted(source);
+  throw unreadable(source, "it is an old Excel workbook (.xls)");
+}
+
 const foreign: readonly (readonly [string, readonly number[]])[] = [
-  ["a ZIP archive, perhaps an Excel workbook", [0x50, 0x4b, 0x03, 0x04]],
-  ["an old Excel workbook", [0xd0, 0xcf, 0x11, 0xe0]],
+  ["a ZIP archive, perhaps an Excel workbook", zipMagic],
+  ["an old Excel workbook", containerMagic],
   ["a PDF document", [0x25, 0x50, 0x44, 0x46, 0x2d]],
   ["an Avro file", [0x4f, 0x62, 0x6a, 0x01]],
   ["an SQLite database", [...Buffer.from("SQLite format 3\0")]],
@@ -170,7 +188,7 @@ function refuseForeign(raw: Uint8Array, source: string): void {
 function unreadable(source: string, why: string): MillraceError {
   return new MillraceError("FILE_FORMAT", `${source} cannot be read: ${why}`, {
     remedy:
-      "Give CSV, JSON, NDJSON or Parquet, as it is or compressed by gzip or zstd; or say what it is with --format.",
+      "Give CSV, JSON, NDJSON, Parquet or XLSX, text as it is or compressed by gzip or zstd; or say what it is with --format.",
     at: { source },
   });
 }

@@ -1,6 +1,12 @@
 import type { SkipRest } from "./record-table.ts";
 
 /**
+ * A stream that ends before this many bytes gets as much memory as it has bytes. Memory for a whole batch each time cost
+ * a small upload more than all the rest of reading it: every few of them set off a collection of everything.
+ */
+const shortBytes = 256 * 1024;
+
+/**
  * The bytes of a stream that are looked at now. What is handed out is never written to again. A failure of the stream
  * is kept until all that came before it has been taken.
  */
@@ -32,16 +38,26 @@ export class ByteWindow {
 
   /** Reads until there are `size` bytes, or all there are; and then knows whether more come. */
   async fill(size: number): Promise<void> {
-    if (this.#held.length < size) {
-      const room = Buffer.allocUnsafeSlow(size);
-      let length = this.#held.copy(room);
-      while (length < size && (await this.#pull())) {
-        const piece = this.#pending.subarray(0, size - length);
-        room.set(piece, length);
+    if (this.#held.length < size && (await this.#pull())) {
+      const pieces: Uint8Array[] = [this.#held];
+      let length = this.#held.length;
+      while (length < Math.min(size, shortBytes) && (await this.#pull())) {
+        const piece = this.#take(size - length);
+        pieces.push(piece);
         length += piece.length;
-        this.#pending = this.#pending.subarray(piece.length);
       }
-      this.#held = room.subarray(0, length);
+      const room = Buffer.allocUnsafeSlow(length < shortBytes ? length : size);
+      let filled = 0;
+      for (const piece of pieces) {
+        room.set(piece, filled);
+        filled += piece.length;
+      }
+      while (filled < room.length && (await this.#pull())) {
+        const piece = this.#take(room.length - filled);
+        room.set(piece, filled);
+        filled += piece.length;
+      }
+      this.#held = room.subarray(0, filled);
     }
     await this.#pull();
   }
@@ -90,6 +106,13 @@ export class ByteWindow {
 
   async close(): Promise<void> {
     await this.#stream.return?.();
+  }
+
+  /** What is pending, `most` bytes of it at most. */
+  #take(most: number): Uint8Array {
+    const piece = this.#pending.subarray(0, most);
+    this.#pending = this.#pending.subarray(piece.length);
+    return piece;
   }
 
   /** Makes sure that something is pending. False at the end of the stream, or behind its failure. */

@@ -20,12 +20,20 @@ function logged(error: unknown): { type: string; message: string; stack: string;
   return { type: "error", code, message, remedy, at, stack };
 }
 
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Requests of this route that succeed are counted and get no line in the log. */
+    readonly quiet?: boolean;
+  }
+}
+
 /** A line for each request that changes something or fails; reading that succeeds is counted, and not worth a line. */
 export function logRequests(app: FastifyInstance): void {
   app.addHook("onResponse", (request, reply, done) => {
     const { method, id, ip } = request;
     const { statusCode } = reply;
-    const isQuiet = (method === "GET" || method === "HEAD") && statusCode < 400;
+    const isRead = method === "GET" || method === "HEAD";
+    const isQuiet = (isRead || request.routeOptions.config.quiet === true) && statusCode < 400;
     if (!isQuiet) {
       const path = request.url.split("?")[0]?.slice(0, 300);
       const line = { request: id, method, path, status: statusCode, ms: Math.round(reply.elapsedTime), from: ip };

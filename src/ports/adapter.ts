@@ -1,15 +1,12 @@
 import type { Place } from "../core/place.ts";
 import type { SinkOptions } from "../core/pipeline.ts";
+import type { Time } from "../core/time.ts";
 import type { EngineHost } from "./engine.ts";
 import type { Sink } from "./sink.ts";
 
-/** What an adapter is given besides its place. */
-export interface AdapterContext {
+/** What an adapter is given besides its place; its time is the only one that it has. */
+export interface AdapterContext extends Time {
   readonly engine: EngineHost;
-  /** Milliseconds since 1970; the only clock an adapter has. */
-  now(): number;
-  /** Resolves after `ms`, or rejects when the signal aborts. */
-  pause(ms: number, signal?: AbortSignal): Promise<void>;
   /** Says something to people once, such as that a lock is being waited for. */
   notice(text: string): void;
 }

@@ -12,7 +12,7 @@ import type { Rows, SinkColumn } from "./rows.ts";
  */
 export interface SinkFacts {
   /** What rows, rejects, ledger and position have in common, as `millrace check` prints it. */
-  readonly guarantee: "exactly once" | "exactly once by key" | "at least once";
+  readonly guarantee: "exactly once" | "exactly once by key" | "exactly once at the final sink" | "at least once";
   /** One sentence: how rows and position move together. */
   readonly how: string;
   readonly modes: readonly Mode[];
@@ -24,6 +24,8 @@ export interface SinkFacts {
   readonly wholeFileUnits: boolean;
   /** Whether tables can fill a column by themselves: see `Target.serial`. */
   readonly serials: boolean;
+  /** Whether it can keep what is known of rows that lie in another place: see `Target.elsewhere`. Not when absent. */
+  readonly elsewhere?: boolean;
 }
 
 /** The table that a pipeline writes to. */
@@ -38,6 +40,12 @@ export interface Target {
   readonly serial?: string;
   /** Whether the table should carry `_millrace`; true only takes effect on tables that Millrace creates. */
   readonly lineage: boolean;
+  /**
+   * The rows lie in another place, such as a log, and are durable there when a unit that counts them commits. There is no
+   * table: `prepare` looks for none and makes none, and `write` takes `rows.count` for loaded and reads no row; everything
+   * else is as always. `table` names that place in the ledger.
+   */
+  readonly elsewhere?: boolean;
 }
 
 export interface PreparedTarget {
@@ -72,8 +80,8 @@ export interface SinkBatch {
   /** Makes the reject of a row that the sink itself refuses: the sink gives the reason, the runner bytes and line. */
   refuse(row: number, reason: Reason): Reject;
   /**
-   * Message ids (queues, idempotency keys), one a record, for sources without a position; written to `millrace_seen`.
-   * No id stands here twice: the runner keeps the first record of an id and drops its repeats before it writes.
+   * Message ids (queues, stages, idempotency keys) by which repeats are known, each of one record; written to
+   * `millrace_seen`. No id stands here twice: the runner keeps the first record of an id and drops its repeats.
    */
   readonly messageIds?: readonly string[];
   /**
@@ -212,7 +220,7 @@ export interface Sink {
   /**
    * Creates the target table when it is missing, or checks that the existing one fits. Throws TABLE_MISMATCH naming
    * every column that is missing, surplus and required, or of another type. Never alters a table.
-   * A table that is created forgets all lanes of the pipeline, whose positions were those of an earlier table.
+   * A table that is created forgets all lanes and message ids of the pipeline, which were those of an earlier table.
    */
   prepare(target: Target): Promise<PreparedTarget>;
   /** Keeps a pipeline's definition under its version. Durable on return. */
@@ -231,8 +239,8 @@ export interface Sink {
   /** Batch numbers, unique in this sink for ever; gaps are harmless. */
   reserveBatches(count: number): Promise<bigint[]>;
   /**
-   * Starts a transaction on the target. With `replace` it removes the table's rows and forgets this pipeline's other
-   * lanes, those that no batch of the unit is of; readers see the old rows until commit.
+   * Starts a transaction on the target. With `replace` it removes the table's rows, forgets the pipeline's message ids and
+   * its other lanes, those that no batch of the unit is of; readers see the old rows until commit.
    */
   begin(target: Target, options?: { readonly replace?: boolean }): Promise<Unit>;
   readonly records: SinkRecords;

@@ -30,9 +30,12 @@ export interface KnownLanes {
 export interface RecordAt {
   readonly line: number | undefined;
   /** Byte in the decoded source, or offset in the log. */
-  readonly offset: number;
+  readonly offset: bigint;
   readonly bytes: Uint8Array;
 }
+
+/** In front of a day or time, ISO 8601, that had no text of its own: it meets whatever `format` its column has. */
+export const timeMark = "\u0001millrace:time:";
 
 /**
  * Records framed and ready for the engine.
@@ -59,6 +62,8 @@ export type RecordText =
       readonly text: Uint8Array;
       /** Fields that the contract lacks are dropped instead of making the record a reject. */
       readonly ignoreExtra?: boolean;
+      /** Some values carry `timeMark`. */
+      readonly times?: boolean;
     }
   | { readonly kind: "query"; readonly sql: string };
 
@@ -84,8 +89,12 @@ export interface RawBatch {
   readonly format: JsonObject;
   /** When each record was appended to its log, in ms since 1970, where the source knows. */
   readonly timesMs?: Float64Array;
-  /** One a record, where the source has no position. */
-  readonly messageIds?: readonly string[];
+  /** By record, all `read` of them: what repeats of it are known by. Undefined for a record that comes once. */
+  readonly messageIds?: readonly (string | undefined)[];
+  /** Numbers of the records that repeat others, ascending: they are not in `records`, and count as filtered. */
+  readonly repeats?: readonly number[];
+  /** The same batch with these records as its `repeats`. Where there are message ids. */
+  without?(repeats: ReadonlySet<number>): Promise<RawBatch>;
 }
 
 /** Reads one lane in order, from the position it was opened at. */

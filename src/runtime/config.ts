@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { MillraceError } from "../core/error.ts";
 import { isPipeline, type Pipeline } from "../core/pipeline.ts";
 import { bytesOf } from "../core/setting.ts";
+import { stageNames } from "../core/stage.ts";
 import { importModule, loadPipelines } from "./modules.ts";
 
 /** What `millrace.config.ts` says. Everything has a default; options of the command line win. */
@@ -93,9 +94,10 @@ export async function pipelinesOf(
   }
   const stateSchema = loaded.stateSchema;
   const all = stateSchema === undefined ? found : found.map((one) => ({ ...one, sink: { stateSchema, ...one.sink } }));
-  const twin = all.find((one, index) => all.findIndex((other) => other.name === one.name) !== index);
+  const allNames = all.flatMap((one) => stageNames(one));
+  const twin = allNames.find((one, index) => allNames.indexOf(one) !== index);
   if (twin === undefined) return all;
-  throw new MillraceError("PIPELINE_INVALID", `Two pipelines have the name "${twin.name}"`, {
+  throw new MillraceError("PIPELINE_INVALID", `Two pipelines have the name "${twin}"`, {
     remedy: "Positions are kept by name: give each its own.",
   });
 }

@@ -1,3 +1,4 @@
+import { jsonValue } from "../core/json-value.ts";
 import type { Reject } from "../core/reject.ts";
 import type { Log, LogRecord } from "../ports/log.ts";
 import type { BatchWatch } from "./lane-services.ts";
@@ -25,7 +26,7 @@ function letterOf({ line, offset, bytes, truncated, reasons }: Reject, source: s
   const isText = Buffer.from(record, "utf8").equals(buffer);
   const letter = {
     source,
-    offset,
+    offset: jsonValue(offset),
     ...(line === undefined ? {} : { line }),
     reasons,
     ...(isText ? { record } : { recordBase64: buffer.toString("base64") }),

@@ -2,11 +2,14 @@ import { mkdtemp, rm, statfs, writeFile } from "node:fs/promises";
 import { freemem, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { limit } from "../core/limit.ts";
+import { parsePlace } from "../core/place.ts";
 import type { Engine } from "../engine/engine.ts";
 import { filePosition, isDone } from "../formats/position.ts";
+import type { Log, LogLane } from "../ports/log.ts";
 import type { Finding, Sink } from "../ports/sink.ts";
 import { failed } from "./inspection.ts";
-import { openToRead } from "./reading.ts";
+import { openToRead, placeExists } from "./reading.ts";
+import { isLog, openLog } from "./schemes.ts";
 import type { Session } from "./session.ts";
 
 const MiB = 1024 * 1024;
@@ -90,6 +93,7 @@ function clockFinding(now: Date): Finding {
 
 /** Looks at a place: whether it answers, what it says of itself, and what Millrace keeps in it. */
 export async function diagnosePlace(session: Session, url: string, stateSchema?: string): Promise<Finding[]> {
+  if (isLog(parsePlace(url))) return diagnoseLog(session, url);
   try {
     const sink = await openToRead(session, url, stateSchema);
     const own = (await sink.diagnose?.()) ?? [];
@@ -102,6 +106,39 @@ export async function diagnosePlace(session: Session, url: string, stateSchema?:
   } catch (error) {
     return [failed("connection", error)];
   }
+}
+
+/** The same of a log, which is not created by that. */
+async function diagnoseLog({ context }: Session, url: string): Promise<Finding[]> {
+  const before = context.now();
+  let log: Log | undefined;
+  try {
+    log = await openLog(url, context);
+    if (!(await placeExists(url))) return [lanesFinding([])];
+    // One on a disk is there by now, and only one that is open can be looked at; opening another kind would make it.
+    if (parsePlace(url).path !== "") await log.open();
+    const lanes = await log.lanes();
+    const { shown, facts } = log;
+    return [
+      { check: "connection", state: "ok", detail: `${shown} answers in ${context.now() - before} ms` },
+      { check: "durability", state: "ok", detail: facts.durability },
+      lanesFinding(lanes),
+    ];
+  } catch (error) {
+    return [failed("connection", log?.explain(error) ?? error)];
+  } finally {
+    await log?.close();
+  }
+}
+
+function lanesFinding(lanes: readonly LogLane[]): Finding {
+  if (lanes.length === 0) {
+    const remedy =
+      "They are made, or a stream of others becomes one, when a pipeline or an application first opens the log.";
+    return { check: "lanes", state: "warn", detail: "none is there yet", remedy };
+  }
+  const appended = lanes.reduce((sum, lane) => sum + (lane.appended ?? lane.end), 0n);
+  return { check: "lanes", state: "ok", detail: `${lanes.length}, with ${appended} records appended so far` };
 }
 
 async function connectionFinding(session: Session, sink: Sink): Promise<Finding> {

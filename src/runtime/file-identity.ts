@@ -24,6 +24,11 @@ export function parseLaneId(id: string): LaneIdentity | undefined {
   return { hash, generation: Number(generation), part: part === undefined ? undefined : Number(part) };
 }
 
+/** The path in a lane's source, which of a workbook names the sheet too: `users.xlsx!Sheet1`. */
+export function pathOfSource(source: string): string {
+  return /^(.*?[.]xls[xm])!.*$/i.exec(source)?.[1] ?? source;
+}
+
 /** Where a lane ended; undefined while it, or a part of it, is not read to its end. */
 export async function endOf(checkpoint: Checkpoint, known: KnownLanes): Promise<FilePosition | undefined> {
   const position = filePosition(checkpoint.position);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Column } from "../core/contract.ts";
 import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
@@ -12,6 +13,8 @@ import { framedReader } from "../formats/reader.ts";
 import { type Sniffed, sniff } from "../formats/sniff.ts";
 import { BoundaryFinder } from "../formats/split.ts";
 import { ByteWindow } from "../formats/window.ts";
+import { type SheetLayout, sheetLayout } from "../formats/xlsx/layout.ts";
+import { sheetReader } from "../formats/xlsx/reader.ts";
 import type { EngineHost } from "../ports/engine.ts";
 import type { Files, OpenFile } from "../ports/files.ts";
 import type { LaneReader } from "../ports/source.ts";
@@ -32,11 +35,15 @@ export interface Inspected {
   readonly path: string;
   readonly survey: Survey;
   readonly layout: Layout;
+  /** What people call it: the path, with the sheet behind it where it is one of a workbook. */
+  readonly source: string;
+  /** Tells what is read of the content from any other: its hash, with the sheet where it is not the first. */
+  readonly hash: string;
   /** Where its first record starts, and how it is split. */
   readonly initial: FilePosition;
 }
 
-type Layout = { readonly text: TextLayout } | { readonly parquet: ParquetLayout };
+type Layout = { readonly text: TextLayout } | { readonly parquet: ParquetLayout } | { readonly sheet: SheetLayout };
 
 /** Looks at the file's head, then hashes all of it; `prefixSizesOf` gives those of `surveyFile`. */
 export async function inspectFile(
@@ -48,6 +55,7 @@ export async function inspectFile(
   try {
     const sniffed = await sniff((start) => file.read(start, file.sizeBytes), path, settings.options);
     const prefixSizes = await prefixSizesOf(file.sizeBytes);
+    if (sniffed.format === "xlsx") return await inspectSheet(file, prefixSizes, settings);
     if (sniffed.format === "parquet") return await inspectParquet(file, prefixSizes, settings);
     return await inspectText(file, sniffed, prefixSizes, settings);
   } finally {
@@ -69,7 +77,8 @@ async function inspectText(
     if (skip < bytes.length) finder?.look(bytes.subarray(skip));
     skip = Math.max(0, skip - bytes.length);
   });
-  return { path, survey, layout: { text: layout }, initial: initialPosition(layout, sizeBytes, finder) };
+  const initial = initialPosition(layout, sizeBytes, finder);
+  return { path, survey, layout: { text: layout }, source: path, hash: survey.hash, initial };
 }
 
 async function inspectParquet(
@@ -89,7 +98,22 @@ async function inspectParquet(
   const survey = await surveyFile(file, prefixSizes, () => {});
   const parquet = await parquetLayout(await files.local(path), path, options, columns, engine);
   const done = parquet.rows === 0 ? { done: true } : {};
-  return { path, survey, layout: { parquet }, initial: { row: 0, byte: 0, line: 1, sizeBytes, ...done } };
+  const initial = { row: 0, byte: 0, line: 1, sizeBytes, ...done };
+  return { path, survey, layout: { parquet }, source: path, hash: survey.hash, initial };
+}
+
+async function inspectSheet(
+  file: OpenFile,
+  prefixSizes: readonly number[],
+  { options, columns }: FileSettings,
+): Promise<Inspected> {
+  const { path, sizeBytes } = file;
+  const survey = await surveyFile(file, prefixSizes, () => {});
+  const sheet = await sheetLayout((start, end) => file.read(start, end), sizeBytes, path, options, columns);
+  const initial = { row: 0, byte: 0, line: sheet.headerRow + 1, sizeBytes };
+  const named = createHash("sha256").update(`${survey.hash}\0${sheet.sheet}`).digest("hex");
+  const hash = sheet.isFirst ? survey.hash : named;
+  return { path, survey, layout: { sheet }, source: `${path}!${sheet.sheet}`, hash, initial };
 }
 
 /** Only a file of several batches is worth splitting. */
@@ -114,6 +138,12 @@ function initialPosition(layout: TextLayout, sizeBytes: number, finder: Boundary
   return finder === undefined || finder.found.length === 0 ? start : { ...start, split: splitOf(finder.found) };
 }
 
+/** What was guessed or chosen of the file, for people. */
+export function noticesOf({ layout }: Inspected): readonly string[] {
+  if ("sheet" in layout) return layout.sheet.notices;
+  return "text" in layout && layout.text.guess !== undefined ? [layout.text.guess] : [];
+}
+
 /** Opens the file for reading its records from a position on. */
 export async function openReader(
   { path, survey, layout }: Inspected,
@@ -127,6 +157,11 @@ export async function openReader(
   if ("parquet" in layout) {
     const check = (): Promise<void> => file.check();
     return parquetReader({ layout: layout.parquet, source: path, start, bounds, engine, check, close });
+  }
+  if ("sheet" in layout) {
+    const read = (from: number, to: number): AsyncIterable<Uint8Array> =>
+      file.read(from, Math.min(to, survey.sizeBytes));
+    return sheetReader({ read, sizeBytes: survey.sizeBytes, layout: layout.sheet, source: path, start, bounds, close });
   }
   const { coding, format } = layout.text;
   const end = isSeekable(coding) ? (position.end ?? survey.sizeBytes) : survey.sizeBytes;

@@ -8,10 +8,10 @@ import { filePosition, isDone, partsOf } from "../formats/position.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
 import type { FileEntry, Files } from "../ports/files.ts";
 import type { KnownLanes, Lane, LaneReader, Source } from "../ports/source.ts";
-import { earlierLanes, endedOpen, endOf, generationOf, laneId, parseLaneId } from "./file-identity.ts";
+import { earlierLanes, endedOpen, endOf, generationOf, laneId, parseLaneId, pathOfSource } from "./file-identity.ts";
 import { filesAt } from "./source-files.ts";
 import type { ReadyGate } from "./file-ready.ts";
-import { type FileSettings, type Inspected, inspectFile, openReader } from "./file-inspect.ts";
+import { type FileSettings, type Inspected, inspectFile, noticesOf, openReader } from "./file-inspect.ts";
 import { blockBytes, type Survey } from "./file-survey.ts";
 
 export interface FileSourceOptions {
@@ -205,10 +205,10 @@ class FileSource implements Source {
     const inspected = await this.#inspectListed(path, prefixSizes, mayLeave);
     if (inspected === undefined) return undefined;
     this.#tellGuess(inspected);
-    const { hash } = inspected.survey;
+    const { hash } = inspected;
     const generation = await generationOf(hash, again, known);
     const lane = laneOf(inspected, generation);
-    if (await this.#isTwin(lane, known)) return undefined;
+    if (await this.#isTwin(lane, path, known)) return undefined;
     const isKnown = generation > 1 || (await known.get(lane.id)) !== undefined;
     if (!isKnown) await this.#refuseOther(path, known);
     return isKnown || again || fromStart ? this.#remember(lane, inspected) : this.#grownLane(lane, inspected, known);
@@ -238,27 +238,28 @@ class FileSource implements Source {
   }
 
   /** Once: files of one source are written alike. */
-  #tellGuess({ layout }: Inspected): void {
-    if (this.#isGuessTold || !("text" in layout) || layout.text.guess === undefined) return;
+  #tellGuess(inspected: Inspected): void {
+    const notices = noticesOf(inspected);
+    if (this.#isGuessTold || notices.length === 0) return;
     this.#isGuessTold = true;
-    this.#options.context.notice(layout.text.guess);
+    for (const notice of notices) this.#options.context.notice(notice);
   }
 
   /** Content that another file of this run has and that is not loaded yet: one lane, loaded once, settled with it. */
-  async #isTwin(lane: Lane, known: KnownLanes): Promise<boolean> {
+  async #isTwin(lane: Lane, path: string, known: KnownLanes): Promise<boolean> {
     const paths = this.#paths.get(lane.id);
-    if (paths === undefined || paths.has(lane.source)) return false;
+    if (paths === undefined || paths.has(path)) return false;
     const found = await known.get(lane.id);
     if (found !== undefined && (await endOf(found, known)) !== undefined) return false;
     this.#options.context.notice(`${lane.source} has the same content as ${[...paths][0]}; it is loaded once`);
-    paths.add(lane.source);
+    paths.add(path);
     return true;
   }
 
   #remember(lane: Lane, inspected: Inspected): Lane {
     this.#inspected.set(lane.id, inspected);
     const paths = this.#paths.get(lane.id) ?? new Set();
-    this.#paths.set(lane.id, paths.add(lane.source));
+    this.#paths.set(lane.id, paths.add(inspected.path));
     return lane;
   }
 
@@ -291,8 +292,8 @@ class FileSource implements Source {
   }
 
   async #inspectAgain(lane: Lane): Promise<Inspected> {
-    const inspected = await inspectFile(lane.source, async () => [], this.#settings);
-    if (inspected.survey.hash !== parseLaneId(lane.id)?.hash) {
+    const inspected = await inspectFile(pathOfSource(lane.source), async () => [], this.#settings);
+    if (inspected.hash !== parseLaneId(lane.id)?.hash) {
       throw new MillraceError("FILE_CHANGED", `${lane.source} is not what it was when it was begun`, {
         remedy: "Put the earlier content back to go on, or load the new content as a file of its own.",
         at: { source: lane.source },
@@ -327,11 +328,11 @@ class FileSource implements Source {
 
 const wholeId = (id: string): string => id.replace(/#\d+$/, "");
 
-function laneOf({ path, survey, initial }: Inspected, generation: number): Lane {
-  const id = laneId({ hash: survey.hash, generation, part: undefined });
+function laneOf({ source, hash, survey, initial }: Inspected, generation: number): Lane {
+  const id = laneId({ hash, generation, part: undefined });
   // A header is no part of what is to be read; in a compressed file nobody knows its size there.
   const sizeBytes = initial.end === undefined ? survey.sizeBytes : initial.end - initial.byte;
-  return { id, source: path, initial, sizeBytes };
+  return { id, source, initial, sizeBytes };
 }
 
 /** The survey of a file's first `sizeBytes` bytes, which were hashed as a prefix. */

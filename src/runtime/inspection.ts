@@ -3,14 +3,18 @@ import { formatErrorPlace, MillraceError, toMillraceError } from "../core/error.
 import { quoteIdentifier } from "../core/identifier.ts";
 import { limit } from "../core/limit.ts";
 import type { Pipeline, SinkOptions } from "../core/pipeline.ts";
+import { parsePlace } from "../core/place.ts";
 import type { Finding, Sink, Target } from "../ports/sink.ts";
 import { previewPipeline } from "./preview.ts";
 import { placeExists } from "./reading.ts";
+import { isLog } from "./schemes.ts";
 import type { Session } from "./session.ts";
+import { stagesOf } from "./stages.ts";
 import { type PipelineWithContract, requireContract, requirePossible, targetOf } from "./target.ts";
 
-/** What `check` found out about a pipeline. */
+/** What `check` found out about a pipeline, or a stage of one. */
 export interface Inspection {
+  readonly name: string;
   readonly findings: readonly Finding[];
   /** DDL of the table when a run would create it. */
   readonly ddl: string | undefined;
@@ -20,7 +24,20 @@ export interface Inspection {
  * Looks at every part of a pipeline before it runs. Loads nothing and creates no target table. Never throws for what is
  * wrong with the pipeline: that is a finding.
  */
-export async function inspectPipeline(session: Session, pipeline: Pipeline): Promise<Inspection> {
+export async function inspectPipeline(session: Session, pipeline: Pipeline): Promise<readonly Inspection[]> {
+  const { name } = pipeline;
+  let stages: readonly Pipeline[];
+  try {
+    stages = await stagesOf(pipeline, session.engine);
+  } catch (error) {
+    return [{ name, findings: [failed(isStepFailure(error) ? "step" : "contract", error)], ddl: undefined }];
+  }
+  const inspections: Inspection[] = [];
+  for (const stage of stages) inspections.push({ name: stage.name, ...(await inspectStage(session, stage)) });
+  return inspections;
+}
+
+async function inspectStage(session: Session, pipeline: Pipeline): Promise<Omit<Inspection, "name">> {
   const findings: Finding[] = [];
   let known: PipelineWithContract;
   try {
@@ -33,13 +50,21 @@ export async function inspectPipeline(session: Session, pipeline: Pipeline): Pro
     target = await targetOf(known, session.engine);
   } catch (error) {
     // Neither records nor table can be looked at without what lies between them.
-    const isStep = error instanceof MillraceError && error.code === "STEP_FAILED";
-    return { findings: [failed(isStep ? "step" : "contract", error)], ddl: undefined };
+    return { findings: [failed(isStepFailure(error) ? "step" : "contract", error)], ddl: undefined };
   }
   findings.push({ check: "contract", state: "ok", detail: contractText(known.contract) });
   findings.push(await found("source", () => sourceFinding(session, known)));
-  const sink = await session.sink(pipeline.to, pipeline.sink);
+  let sink: Sink;
+  try {
+    sink = await session.sink(pipeline.to, pipeline.sink);
+  } catch (error) {
+    return { findings: [...findings, failed("guarantee", error)], ddl: undefined };
+  }
   findings.push(guaranteeFinding(sink, pipeline));
+  if (isLog(parsePlace(pipeline.to))) {
+    findings.push(await found("log", () => logFinding(sink, target, pipeline)));
+    return { findings, ddl: undefined };
+  }
   let ddl: string | undefined;
   findings.push(
     await found("table", async () => {
@@ -76,6 +101,24 @@ function guaranteeFinding(sink: Sink, pipeline: Pipeline): Finding {
   if (!isUnmet) return { check: "guarantee", state: "ok", detail: `${guarantee}: ${how}` };
   const detail = `exactly once was asked for, and ${sink.shown} gives ${guarantee}: ${how}`;
   return { check: "guarantee", state: "fail", detail, remedy: "Choose another sink, or do without the guarantee." };
+}
+
+/** A log is created by its first use; what is there is asked. */
+async function logFinding(sink: Sink, target: Target, pipeline: Pipeline): Promise<Finding> {
+  requirePossible(sink, target, { ...pipeline, sink: withoutGuarantee(pipeline.sink) });
+  const appended = "rows would be appended as JSON objects";
+  if (!(await placeExists(pipeline.to)))
+    return { check: "log", state: "ok", detail: `${sink.shown} would be created; ${appended}` };
+  try {
+    await sink.open();
+  } catch (error) {
+    throw sink.explain(error);
+  }
+  return { check: "log", state: "ok", detail: `${sink.shown} answers; ${appended}` };
+}
+
+function isStepFailure(error: unknown): boolean {
+  return error instanceof MillraceError && error.code === "STEP_FAILED";
 }
 
 interface TableFinding {

@@ -2,8 +2,10 @@ import { type Contract, keyColumns } from "../core/contract.ts";
 import { contractFromJson } from "../core/contract-json.ts";
 import { MillraceError } from "../core/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
-import type { Mode, Pipeline, SqlStep } from "../core/pipeline.ts";
+import type { Mode, Pipeline, SinkOptions, SqlStep } from "../core/pipeline.ts";
+import { parsePlace } from "../core/place.ts";
 import type { Sink } from "../ports/sink.ts";
+import { isLog } from "./schemes.ts";
 
 export interface KeptPipelineOptions {
   /** Instead of the kept contract. */
@@ -28,15 +30,25 @@ export async function keptPipeline(
   if (entry === undefined || definition === undefined) throw unknown(name, sink, "has written nothing there");
   const contract = options.contract ?? contractFromJson(definition["contract"], `the definition of ${name}`);
   const { stateSchema } = options;
-  const mode = options.mode ?? (keyColumns(contract).length > 0 ? "merge" : "append");
-  const target = { table: entry.table, mode, ...(stateSchema === undefined ? {} : { stateSchema }) };
-  return {
-    ...{ kind: "pipeline", name, from: entry.source, source: {}, to },
-    contract: { ...contract, table: entry.table },
+  const kept = stateSchema === undefined ? {} : { stateSchema };
+  const so = {
+    kind: "pipeline",
+    name,
+    from: entry.source,
+    source: {},
     steps: stepsOf(definition, name, sink),
-    // Rows carry their lineage where the table has the column.
-    sink: { ...target, lineage: true },
-  };
+  } as const;
+  // The rows lie in a log, of which this place keeps the state.
+  if (isLog(parsePlace(entry.table))) return { ...so, contract, ...stateFrom(to, entry.table, kept) };
+  const mode = options.mode ?? (keyColumns(contract).length > 0 ? "merge" : "append");
+  // Rows carry their lineage where the table has the column.
+  const target = { table: entry.table, mode, lineage: true, ...kept };
+  return { ...so, to, contract: { ...contract, table: entry.table }, sink: target };
+}
+
+/** Where rows go whose state lies at `to`, which may be the log itself. */
+function stateFrom(to: string, log: string, kept: SinkOptions): Pick<Pipeline, "to" | "sink"> {
+  return isLog(parsePlace(to)) ? { to, sink: kept } : { to: log, sink: { ...kept, state: to } };
 }
 
 function stepsOf(definition: JsonObject, name: string, sink: Sink): SqlStep[] {

@@ -5,16 +5,15 @@ import { isBalanced } from "../core/ledger.ts";
 import { limit } from "../core/limit.ts";
 import type { Reject } from "../core/reject.ts";
 import type { BatchChecker, CheckedBatch } from "../engine/batch.ts";
-import type { SinkBatch, Unit, WriteResult } from "../ports/sink.ts";
+import { RepeatedMessages, type SinkBatch, type Unit, type WriteResult } from "../ports/sink.ts";
 import type { Lane, LaneReader, RawBatch } from "../ports/source.ts";
 import { claimAgain, fenced } from "./lane-claim.ts";
 import type { LaneServices, SinkServices } from "./lane-services.ts";
 import { patiently } from "./patience.ts";
+import { type Checked, idsOf, withoutRepeats } from "./repeats.ts";
 
 /** A batch read, checked and ready to be written. */
-export interface Prepared {
-  readonly raw: RawBatch;
-  readonly checked: CheckedBatch;
+export interface Prepared extends Checked {
   readonly batch: bigint;
   readonly startedAt: string;
   /** Rejects that it sends again: see `SinkBatch.replays`. */
@@ -109,7 +108,8 @@ export async function prepareBatch(
 ): Promise<Prepared> {
   const [batch] = await patiently(services.patience, () => services.sink.reserveBatches(1));
   if (batch === undefined) throw new TypeError("the sink reserved no batch");
-  return { raw, checked: await checker.check(raw, batch), batch, startedAt };
+  const check = (some: RawBatch): Promise<CheckedBatch> => checker.check(some, batch);
+  return { raw, checked: await check(raw), check, batch, startedAt };
 }
 
 /**
@@ -123,18 +123,27 @@ export async function commitBatch(
   prepared: Prepared,
   unit?: Unit,
 ): Promise<Claim> {
+  const committing: Commit = { services, lane, prepared };
   try {
     const written =
       unit === undefined
-        ? await commitAlone(services, lane, claim, prepared)
+        ? await commitAlone(committing, claim)
         : { claim, result: await unit.write(sinkBatch(services, lane, claim, prepared)) };
-    const counts = report(services, lane, prepared, written.result);
-    const { raw, checked } = prepared;
+    const counts = report(services, lane, committing.prepared, written.result);
+    const { raw, checked } = committing.prepared;
     if (unit === undefined) await services.watch?.committed?.({ source: lane.source, counts, raw, rows: checked.rows });
     return written.claim;
   } finally {
-    await prepared.checked.release();
+    await committing.prepared.checked.release();
   }
+}
+
+/** A batch on its way into the sink. */
+interface Commit {
+  readonly services: SinkServices;
+  readonly lane: Lane;
+  /** Without what turned out to be repeats. */
+  prepared: Prepared;
 }
 
 interface Written {
@@ -142,27 +151,42 @@ interface Written {
   readonly result: WriteResult;
 }
 
-async function commitAlone(services: SinkServices, lane: Lane, claim: Claim, prepared: Prepared): Promise<Written> {
-  const { patience, sink, units, target } = services;
+async function commitAlone(commit: Commit, claim: Claim): Promise<Written> {
+  const { services, lane } = commit;
   let held = claim;
   let result: WriteResult | undefined;
-  return patiently(patience, async (attempt) => {
-    if (attempt > 1) held = await reclaim(services, lane, held, prepared.raw);
+  return patiently(services.patience, async (attempt) => {
+    const { raw } = commit.prepared;
+    if (attempt > 1) held = await reclaim(services, lane, held, raw);
     // The commit had arrived although its answer was lost.
-    if (result !== undefined && samePosition(held.position, prepared.raw.end)) return { claim: held, result };
-    return units.hold(async () => {
-      const unit = await sink.begin(target);
-      try {
-        const written = await writeGathering(unit, sinkBatch(services, lane, held, prepared));
-        if (written.rejects.length > 0) await services.watch?.rejected?.(written.rejects, lane.source);
-        ({ result } = written);
-        await unit.commit();
-        return { claim: held, result };
-      } finally {
-        await unit.rollback();
-      }
+    if (result !== undefined && samePosition(held.position, raw.end)) return { claim: held, result };
+    return services.units.hold(async () => {
+      result = await commitNew(commit, held, (written) => void (result = written));
+      return { claim: held, result };
     });
   });
+}
+
+/** One attempt at a unit of the batch's own, and another one for each time that the sink names repeats among its records. */
+async function commitNew(commit: Commit, claim: Claim, note: (written: WriteResult) => void): Promise<WriteResult> {
+  const { services, lane } = commit;
+  const { sink, target, watch } = services;
+  for (;;) {
+    const unit = await sink.begin(target);
+    try {
+      const { result, rejects } = await writeGathering(unit, sinkBatch(services, lane, claim, commit.prepared));
+      if (rejects.length > 0) await watch?.rejected?.(rejects, lane.source);
+      note(result);
+      await unit.commit();
+      return result;
+    } catch (error) {
+      if (!(error instanceof RepeatedMessages)) throw error;
+      await unit.rollback();
+      commit.prepared = await withoutRepeats(commit.prepared, error);
+    } finally {
+      await unit.rollback();
+    }
+  }
 }
 
 /** Writes the batch and gathers all its rejects in record order, those of rows that the sink refused among them. */
@@ -203,6 +227,7 @@ export function samePosition(a: Position, b: Position): boolean {
 /** The batch as the sink takes it. */
 export function sinkBatch(services: SinkServices, lane: Lane, claim: Claim, prepared: Prepared): SinkBatch {
   const { raw, checked, batch, startedAt, replays } = prepared;
+  const messageIds = idsOf(raw);
   return {
     claim,
     batch,
@@ -218,7 +243,7 @@ export function sinkBatch(services: SinkServices, lane: Lane, claim: Claim, prep
     rows: checked.rows,
     startedAt,
     refuse: (row, reason) => checked.refuse(row, reason),
-    ...(raw.messageIds === undefined ? {} : { messageIds: raw.messageIds }),
+    ...(messageIds === undefined ? {} : { messageIds }),
     ...(replays === undefined ? {} : { replays }),
   };
 }
@@ -234,9 +259,9 @@ function report(services: SinkServices, lane: Lane, prepared: Prepared, result: 
   };
   // Invariant 1, once more on this side: what people are told adds up.
   if (!isBalanced(counts)) throw notBalanced(lane, counts);
-  services.onEvent({ event: "batch", source: lane.source, counts, sizeBytes: raw.sizeBytes });
   const shown = [...checked.rejects.slice(0, limit.rejectsShown), ...result.refused].slice(0, limit.rejectsShown);
   if (shown.length > 0) services.onEvent({ event: "rejects", source: lane.source, rejects: shown });
+  services.onEvent({ event: "batch", source: lane.source, counts, sizeBytes: raw.sizeBytes });
   return counts;
 }
 

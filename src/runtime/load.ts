@@ -8,6 +8,7 @@ import { parsePlace } from "../core/place.ts";
 import { ContractInference } from "../engine/infer.ts";
 import { connectFirst, type Waiting } from "./first-connection.ts";
 import { nothingKnown } from "./lane-services.ts";
+import { isLog } from "./schemes.ts";
 import type { Session } from "./session.ts";
 
 /** What `millrace load` is told. */
@@ -23,6 +24,8 @@ export interface LoadRequest {
   readonly source: SourceOptions;
   readonly lineage?: boolean;
   readonly stateSchema?: string;
+  /** Of a log: see `SinkOptions.state`. */
+  readonly state?: string;
 }
 
 /**
@@ -57,10 +60,13 @@ function pipelineOf(request: LoadRequest, table: string, contract: Contract | un
     ...(request.mode === undefined ? {} : { mode: request.mode }),
     ...(request.lineage === undefined ? {} : { lineage: request.lineage }),
     ...(request.stateSchema === undefined ? {} : { stateSchema: request.stateSchema }),
+    ...(request.state === undefined ? {} : { state: request.state }),
   };
+  const place = parsePlace(request.to);
   return {
     kind: "pipeline",
-    name: `load:${table}`,
+    // The state of several logs may lie in one place.
+    name: `load:${isLog(place) ? place.shown : table}`,
     from: request.from,
     source: request.source,
     contract,

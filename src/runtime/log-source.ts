@@ -1,21 +1,26 @@
 import type { Position } from "../core/checkpoint.ts";
 import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
-import { messageBatch } from "../formats/json/messages.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
 import { type KeptRecord, LaneReplaced, type Log, type LogLane, RecordsGone } from "../ports/log.ts";
+import type { DecodedMessages, MessageFormat } from "../ports/messages.ts";
 import type { KnownLanes, Lane, LaneReader, RawBatch, Source } from "../ports/source.ts";
+import { interrupted } from "./interruption.ts";
 import { type BatchBounds, LogBatches } from "./log-batches.ts";
+import { decodeWithout, messageIdsOf, twinsIn } from "./message-repeats.ts";
+import { originsField, packOrigins } from "./origins.ts";
 
 export interface LogSourceOptions {
   readonly log: Log;
   /** The processes of one group share the lanes; the pipeline's name. */
   readonly group: string;
   readonly bounds: BatchBounds;
-  /** Fields that the contract lacks are dropped instead of making the record a reject. */
-  readonly ignoreExtra: boolean;
+  /** How records are read. */
+  readonly format: MessageFormat;
   /** What to do about records that are not kept any more: fail, or go on behind them and say so. */
   readonly whenGone: "fail" | "skip";
+  /** Whether the ledger is to keep which record of the stage before each record is. */
+  readonly lineage?: boolean;
   readonly context: Pick<AdapterContext, "pause" | "notice">;
 }
 
@@ -135,6 +140,8 @@ class LogLaneReader implements LaneReader {
   readonly #signal: AbortSignal;
   readonly #leaving = new AbortController();
   #position: Position;
+  /** Records of a batch that was cut short, as what became of it was large. */
+  #left: readonly KeptRecord[] = [];
 
   constructor(options: LogSourceOptions, lane: Lane, read: ReadLane, position: Position, signal: AbortSignal) {
     this.#options = options;
@@ -149,14 +156,54 @@ class LogLaneReader implements LaneReader {
     const records = await this.#nextRecords();
     // What a lane that is not this process's any more has still handed out is left to whoever reads it now.
     if (records === undefined || this.#signal.aborted) return undefined;
+    const ids = messageIdsOf(records);
+    const batch = await this.#decode(records, twinsIn(ids));
+    if (batch === undefined) return undefined;
+    const taken = records.slice(0, batch.read);
+    this.#left = records.slice(batch.read);
     const start = this.#position;
-    const last = records.at(-1)?.offset ?? 0n;
-    this.#position = { row: start.row + records.length, offset: String(last + 1n) };
-    const { ignoreExtra, bounds } = this.#options;
-    const { recordBytes, rejectBytes } = limit;
-    const read = { batchBytes: bounds.bytes, batchRecords: limit.batchRecords, recordBytes, rejectBytes };
-    const batch = messageBatch(records, { start, end: this.#position, ignoreExtra, bounds: read });
-    return { ...batch, timesMs: Float64Array.from(records, ({ timeMs }) => timeMs) };
+    const last = taken.at(-1)?.offset ?? 0n;
+    this.#position = { row: start.row + taken.length, offset: String(last + 1n) };
+    const timesMs = Float64Array.from(taken, ({ timeMs }) => timeMs);
+    const so = { end: this.#position, timesMs };
+    const messageIds = ids.slice(0, batch.read);
+    if (messageIds.every((id) => id === undefined)) return { ...batch, ...so, start };
+    return this.#ofStage(batch, taken, { ...so, start: this.#withOrigins(start, messageIds), messageIds });
+  }
+
+  /** Records that a stage sent carry its ids, by which repeats are known; what others appended comes as it is. */
+  #ofStage(
+    batch: DecodedMessages,
+    taken: readonly KeptRecord[],
+    so: Pick<RawBatch, "start" | "end" | "timesMs" | "messageIds">,
+  ): RawBatch {
+    const without = async (repeats: ReadonlySet<number>): Promise<RawBatch> => {
+      const rest = await this.#decode(taken, repeats);
+      if (rest === undefined) throw interrupted();
+      return this.#ofStage(rest, taken, so);
+    };
+    return { ...batch, ...so, without };
+  }
+
+  #withOrigins(start: Position, messageIds: readonly (string | undefined)[]): Position {
+    const origins = this.#options.lineage === true ? packOrigins(messageIds) : undefined;
+    return origins === undefined ? start : { ...start, [originsField]: origins };
+  }
+
+  /** Undefined when the lane was left meanwhile. */
+  async #decode(records: readonly KeptRecord[], repeats: ReadonlySet<number>): Promise<DecodedMessages | undefined> {
+    const { format, bounds } = this.#options;
+    const { recordBytes, rejectBytes, batchRecords } = limit;
+    const batchBytes = bounds.bytes * limit.decodedRatio;
+    try {
+      return await decodeWithout(format, records, repeats, {
+        bounds: { batchBytes, batchRecords, recordBytes, rejectBytes },
+        signal: this.#signal,
+      });
+    } catch (error) {
+      if (this.#signal.aborted) return undefined;
+      throw error;
+    }
   }
 
   settle(position: Position): Promise<void> {
@@ -176,6 +223,7 @@ class LogLaneReader implements LaneReader {
   }
 
   async #nextRecords(): Promise<readonly KeptRecord[] | undefined> {
+    if (this.#left.length > 0) return this.#left;
     if (this.#read.end !== undefined && offsetOf(this.#position) >= this.#read.end) return undefined;
     try {
       return await this.#batches.next();
@@ -224,7 +272,7 @@ function gone({ source }: Lane, { wanted, start }: RecordsGone): MillraceError {
     `${source} keeps its records only from offset ${start} on, and ${wanted} is next`,
     {
       remedy: `${start - wanted} offsets were trimmed before they were read: keep records longer. To go on behind them, give the source the option whenGone: "skip".`,
-      at: { source, byte: Number(wanted) },
+      at: { source },
     },
   );
 }

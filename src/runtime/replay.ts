@@ -1,11 +1,13 @@
 import { MillraceError } from "../core/error.ts";
+import type { JsonObject } from "../core/json.ts";
 import { addCounts, type Counts, noCounts } from "../core/ledger.ts";
 import { limit } from "../core/limit.ts";
 import type { StoredReject } from "../core/reject.ts";
 import type { BatchChecker } from "../engine/batch.ts";
 import { batchOfRecords } from "../formats/replay.ts";
 import type { RejectFilter } from "../ports/sink.ts";
-import type { Lane, RawBatch } from "../ports/source.ts";
+import type { DecodedMessages, MessageFormat } from "../ports/messages.ts";
+import type { Lane, RawBatch, RecordAt } from "../ports/source.ts";
 import type { OnEvent } from "./events.ts";
 import { claimLane } from "./lane-claim.ts";
 import { commitBatch, prepareBatch, timeNow } from "./lane-run.ts";
@@ -25,6 +27,8 @@ export interface ReplayRequest {
   /** Bytes to send instead of the original, by reject. */
   readonly corrected: ReadonlyMap<bigint, Uint8Array>;
   readonly onEvent: OnEvent;
+  /** How records of a log of Avro are read again, given the format that was kept with them. */
+  readonly avro: (kept: JsonObject) => Promise<MessageFormat>;
 }
 
 /**
@@ -45,9 +49,12 @@ export async function replayRejects(open: OpenSinkPipeline, request: ReplayReque
   try {
     let claim = await claimLane(services, lane);
     for await (const rejects of openRejects(services, request)) {
-      const raw = batchOf(rejects, claim.position.row, request.corrected);
-      const prepared = await prepareReplay(services, checker, raw, rejects);
-      claim = { ...(await commitBatch(services, lane, claim, prepared)), position: raw.end };
+      for (let left = rejects; left.length > 0; ) {
+        const raw = await batchOf(left, claim.position.row, request);
+        const prepared = await prepareReplay(services, checker, raw, left.slice(0, raw.read));
+        claim = { ...(await commitBatch(services, lane, claim, prepared)), position: raw.end };
+        left = left.slice(raw.read);
+      }
     }
     return counts;
   } finally {
@@ -71,15 +78,35 @@ async function prepareReplay(
   return { ...prepared, replays: rejects.map((reject) => reject.id) };
 }
 
-/** Their records as a batch of the replay lane, `row` of which were replayed before. */
-function batchOf(rejects: readonly StoredReject[], row: number, corrected: ReplayRequest["corrected"]): RawBatch {
+/** Their records, or as many from the first on as fit, as a batch of the replay lane, `row` of which were replayed before. */
+async function batchOf(rejects: readonly StoredReject[], row: number, request: ReplayRequest): Promise<RawBatch> {
+  const { corrected } = request;
   const records = rejects.map(({ id, line, offset, bytes }) => ({ line, offset, bytes: corrected.get(id) ?? bytes }));
+  const format = formatOf(rejects[0], corrected);
+  const batch =
+    format["format"] === "avro" ? await decoded(records, await request.avro(format)) : batchOfRecords(format, records);
+  const taken = rejects.slice(0, batch.read);
   return {
-    ...batchOfRecords(rejects[0]?.format ?? {}, records),
+    ...batch,
     // The ledger keeps which rejects these were: the way back to their files.
-    start: { row, [replayedRejects]: rejects.map((reject) => String(reject.id)) },
-    end: { row: row + rejects.length },
+    start: { row, [replayedRejects]: taken.map((reject) => String(reject.id)) },
+    end: { row: row + taken.length },
   };
+}
+
+function decoded(records: readonly RecordAt[], format: MessageFormat): Promise<DecodedMessages> {
+  const messages = records.map(({ offset, bytes }) => ({ offset: BigInt(offset), value: bytes }));
+  return format.decode(messages, limit, new AbortController().signal);
+}
+
+const openBrace = 0x7b;
+
+/** As kept; but nobody writes Avro by hand, so a corrected record of it may be a JSON object. */
+function formatOf(reject: StoredReject | undefined, corrected: ReplayRequest["corrected"]): JsonObject {
+  const format = reject?.format ?? {};
+  const bytes = reject === undefined ? undefined : corrected.get(reject.id);
+  if (format["format"] !== "avro" || bytes?.[0] !== openBrace) return format;
+  return { ...(format["ignoreExtra"] === true ? { ignoreExtra: true } : {}), format: "json" };
 }
 
 /** Open rejects in batches of one format each, every one of them once: ids only rise. */
@@ -96,11 +123,11 @@ async function* openRejects(services: SinkServices, request: ReplayRequest): Asy
     held.push(reject);
     heldBytes += reject.bytes.byteLength;
     if (held.length < limit.replayRejects && heldBytes < limit.batchBytes) continue;
-    yield* byFormat(held);
+    yield* byFormat(held, request);
     held = [];
     heldBytes = 0;
   }
-  yield* byFormat(held);
+  yield* byFormat(held, request);
   if (cut > 0) services.onEvent({ event: "notice", text: cutShortText(cut) });
 }
 
@@ -124,8 +151,8 @@ async function* eachOpenReject(
   }
 }
 
-function byFormat(rejects: readonly StoredReject[]): Iterable<StoredReject[]> {
-  return Map.groupBy(rejects, (reject) => JSON.stringify(reject.format)).values();
+function byFormat(rejects: readonly StoredReject[], { corrected }: ReplayRequest): Iterable<StoredReject[]> {
+  return Map.groupBy(rejects, (reject) => JSON.stringify(formatOf(reject, corrected))).values();
 }
 
 function cutShortText(count: number): string {

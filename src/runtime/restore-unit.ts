@@ -169,7 +169,7 @@ function batchOf(writing: Writing, claim: Claim, batch: bigint, from: number, co
 
 /** Of a transaction that is about to be rolled back: only its reason is ever shown. */
 function rejectOf(from: number, row: number, reason: Reason): Reject {
-  const at = { record: row, line: undefined, offset: from + row };
+  const at = { record: row, line: undefined, offset: BigInt(from + row) };
   return { ...at, bytes: new Uint8Array(), truncated: false, reasons: [reason] };
 }
 

@@ -5,6 +5,7 @@ import type { AdapterContext, SinkFactory } from "../ports/adapter.ts";
 import type { Archive, ArchiveFactory } from "../ports/archive.ts";
 import type { Drop, DropFactory } from "../ports/drop.ts";
 import type { Log, LogFactory } from "../ports/log.ts";
+import type { SchemaRegistry, SchemaRegistryFactory } from "../ports/schemas.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { Notifier, NotifierFactory } from "../ports/notifier.ts";
 import type { Replicas, ReplicasFactory } from "../ports/replicas.ts";
@@ -18,6 +19,8 @@ const sinks: Readonly<Record<string, () => Promise<SinkFactory>>> = {
   duckdb: async () => (await import("../adapters/duckdb/index.ts")).duckdbSink,
   postgres: async () => (await import("../adapters/postgres/index.ts")).postgresSink,
   postgresql: async () => (await import("../adapters/postgres/index.ts")).postgresSink,
+  mysql: async () => (await import("../adapters/mysql/index.ts")).mysqlSink,
+  mariadb: async () => (await import("../adapters/mysql/index.ts")).mysqlSink,
   file: async () => (await import("../adapters/file/index.ts")).fileSink,
 };
 
@@ -55,6 +58,14 @@ const notifiers: Readonly<Record<string, () => Promise<NotifierFactory>>> = {
 const logs: Readonly<Record<string, () => Promise<LogFactory>>> = {
   log: async () => (await import("../adapters/log/index.ts")).embeddedLog,
   kafka: async () => (await import("../adapters/kafka/index.ts")).kafkaLog,
+  nats: async () => (await import("../adapters/nats/index.ts")).natsLog,
+  redis: async () => (await import("../adapters/redis/index.ts")).redisLog,
+  rediss: async () => (await import("../adapters/redis/index.ts")).redisLog,
+};
+
+const registries: Readonly<Record<string, () => Promise<SchemaRegistryFactory>>> = {
+  http: async () => (await import("../adapters/registry/index.ts")).schemaRegistry,
+  https: async () => (await import("../adapters/registry/index.ts")).schemaRegistry,
 };
 
 /** Whether the place is a log and not a place of files or tables. */
@@ -102,6 +113,12 @@ export async function openNotifier(url: string, context: AdapterContext): Promis
   const place = parsePlace(url);
   const factory = await factoryOf(notifiers, place, "Messages cannot go to", "Notifiers");
   return factory(place, context);
+}
+
+/** The schema registry at `url`, not yet connected. */
+export async function openRegistry(url: string, context: AdapterContext): Promise<SchemaRegistry> {
+  const factory = await factoryOf(registries, parsePlace(url), "There is no schema registry at", "Schema registries");
+  return factory(url, context);
 }
 
 /** The replicas at `url`, not yet connected. */

@@ -7,6 +7,7 @@ import { limit } from "../core/limit.ts";
 import type { Pipeline, SourceOptions } from "../core/pipeline.ts";
 import { retryPauseMs } from "../core/retry.ts";
 import type { Drop } from "../ports/drop.ts";
+import { stageNames } from "../core/stage.ts";
 import type { Log } from "../ports/log.ts";
 import type { Notifier } from "../ports/notifier.ts";
 import type { Replicas } from "../ports/replicas.ts";
@@ -21,6 +22,7 @@ import { Insights } from "./insights.ts";
 import { runIn } from "./run.ts";
 import { openArchive, openDrop, openLog, openNotifier, openReplicas, openStore } from "./schemes.ts";
 import { Session } from "./session.ts";
+import { chosenStages, stagesOf } from "./stages.ts";
 import { Warehouse } from "./warehouse.ts";
 
 /** What a service tells those who watch it: events of pipelines and uploads, and how its own work fares. */
@@ -96,7 +98,7 @@ export class Service {
     const notice = (text: string): void => options.onEvent({ kind: "notice", text });
     const { memoryBytes } = options;
     const memory = memoryBytes === undefined ? {} : { memoryBytes };
-    const session = await Session.open({ notice, parallel: lanesAtOnce, ...memory });
+    const session = await Session.open({ notice, parallel: lanesAtOnce, data: options.data, ...memory });
     return new Service(session, options, new AbortController());
   }
 
@@ -187,11 +189,17 @@ export class Service {
   }
 
   /** Follows the pipeline's source until the service ends; after a failure it is begun again, later each time. */
-  follow(pipeline: Pipeline, watch?: BatchWatch): void {
-    const state: PipelineState = { name: pipeline.name, state: "running", error: undefined };
-    this.#pipelines.set(pipeline.name, state);
-    // Never rejects: a failure is told, and the pipeline begun again.
-    this.#begin(() => this.#followOne(pipeline, state, watch)).catch(() => undefined);
+  follow(pipeline: Pipeline, watch: BatchWatch = {}): void {
+    const names = stageNames(pipeline);
+    for (const [index, name] of names.entries()) {
+      const state: PipelineState = { name, state: "running", error: undefined };
+      this.#pipelines.set(name, state);
+      // What a stage before the last commits is no row yet.
+      const ofStage: BatchWatch = { rejected: async (rejects, source) => watch.rejected?.(rejects, source) };
+      const own = index === names.length - 1 ? watch : ofStage;
+      // Never rejects: a failure is told, and the pipeline begun again.
+      this.#begin(() => this.#followOne(pipeline, state, own)).catch(() => undefined);
+    }
   }
 
   /** Does `work` whenever the cron pattern says so, never twice at once. Throws CONFIG_INVALID for a pattern that is none. */
@@ -248,7 +256,7 @@ export class Service {
     await this.session.close();
   }
 
-  async #followOne(pipeline: Pipeline, state: PipelineState, watch: BatchWatch | undefined): Promise<void> {
+  async #followOne(pipeline: Pipeline, state: PipelineState, watch: BatchWatch): Promise<void> {
     for (let attempt = 1; !this.stop.aborted; attempt += 1) {
       try {
         state.state = "running";
@@ -257,12 +265,13 @@ export class Service {
             attempt = 1;
             state.error = undefined;
           }
-          this.#eventsOf(pipeline.name)(event);
+          this.#eventsOf(state.name)(event);
         };
-        const settings = { follow: true, signal: this.stop, onEvent, ...(watch === undefined ? {} : { watch }) };
         await this.session.within(async (session) => {
-          await shareSink(session, pipeline);
-          await runIn(session, pipeline, settings);
+          for (const stage of chosenStages(await stagesOf(pipeline, session.engine), state.name)) {
+            await shareSink(session, stage);
+            await runIn(session, stage, { follow: true, signal: this.stop, onEvent, watch });
+          }
         });
       } catch (error) {
         if (this.stop.aborted) break;

@@ -1,15 +1,20 @@
 import type { Contract } from "../core/contract.ts";
 import { limit } from "../core/limit.ts";
-import type { Pipeline, SinkOptions } from "../core/pipeline.ts";
+import type { Pipeline, SinkOptions, SourceOptions } from "../core/pipeline.ts";
 import type { Engine } from "../engine/engine.ts";
 import { parsePlace } from "../core/place.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
+import type { MessageFormat } from "../ports/messages.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { Source } from "../ports/source.ts";
 import { adapterContext } from "./context.ts";
+import { logSink } from "./log-sink.ts";
+import { stateOfLog } from "./log-state.ts";
+import { openMessageFormat } from "./message-formats.ts";
 import { type Budget, budgetOf, openEngine } from "./resources.ts";
 import type { OpenPipeline } from "./runner.ts";
 import { isLog, openLog, openSink } from "./schemes.ts";
+import { dataFolder } from "./settings.ts";
 import { Slots } from "./slots.ts";
 import { sourceOfLog, sourceOfPipelineFiles } from "./sources.ts";
 import { requireContract } from "./target.ts";
@@ -19,6 +24,8 @@ export interface SessionOptions {
   /** Lanes that will be read at once: the budget is shared among them. */
   readonly parallel?: number;
   readonly notice: (text: string) => void;
+  /** Folder of what is embedded, as `dataFolder` finds it when absent. */
+  readonly data?: string;
 }
 
 /** The engine of this process, and what is opened on it. Closing it closes all of that. */
@@ -28,25 +35,36 @@ export class Session {
   readonly context: AdapterContext;
   readonly #closing: { close(): Promise<void> }[] = [];
   readonly #slots: Slots;
+  readonly #data: string;
 
-  private constructor(engine: Engine, budget: Budget, context: AdapterContext, slots: Slots) {
+  private constructor(engine: Engine, budget: Budget, context: AdapterContext, slots: Slots, data: string) {
     this.engine = engine;
     this.budget = budget;
     this.context = context;
     this.#slots = slots;
+    this.#data = data;
   }
 
   static async open(options: SessionOptions): Promise<Session> {
     const budget = budgetOf(options.memoryBytes ?? limit.memoryBytes, options.parallel ?? 1);
     const engine = await openEngine(budget);
-    return new Session(engine, budget, adapterContext(engine, options.notice), new Slots(budget.lanes));
+    const { notice, data = dataFolder(undefined, process.env, process.cwd()) } = options;
+    return new Session(engine, budget, adapterContext(engine, notice), new Slots(budget.lanes), data);
   }
 
-  /** The sink at `url`; nothing is connected before its `open`. */
+  /** The sink at `url`, which may be a log; nothing is connected before its `open`. */
   async sink(url: string, options: SinkOptions = {}): Promise<Sink> {
-    const sink = await openSink(url, options, this.context);
-    this.#closing.push(sink);
-    return sink;
+    const sink = isLog(parsePlace(url))
+      ? await this.#logSink(url, options)
+      : await openSink(url, options, this.context);
+    return this.closing(sink);
+  }
+
+  async #logSink(url: string, options: SinkOptions): Promise<Sink> {
+    const { context } = this;
+    const { url: place, ...room } = stateOfLog(url, options.state, this.#data);
+    const state = await openSink(place, options, context);
+    return logSink({ log: await openLog(url, context), state, context, ...room });
   }
 
   /** Has it closed together with the session. */
@@ -58,11 +76,17 @@ export class Session {
   /** The source of a pipeline. `contract` is undefined while it is still to be inferred. */
   async source(pipeline: Pipeline, contract: Contract | undefined, again: boolean): Promise<Source> {
     const { budget, context } = this;
-    const place = parsePlace(pipeline.from);
-    const source = isLog(place)
-      ? sourceOfLog(await openLog(pipeline.from, context), pipeline, budget.batchBytes, context)
-      : sourceOfPipelineFiles(pipeline, contract, again, budget.batchBytes, context);
-    return this.closing(source);
+    if (!isLog(parsePlace(pipeline.from))) {
+      return this.closing(sourceOfPipelineFiles(pipeline, contract, again, budget.batchBytes, context));
+    }
+    const format = await this.messageFormat(pipeline.source, contract);
+    const log = await openLog(pipeline.from, context);
+    return this.closing(sourceOfLog(log, format, pipeline, budget.batchBytes, context));
+  }
+
+  /** How the records of a log are read. */
+  async messageFormat(options: SourceOptions, contract: Contract | undefined): Promise<MessageFormat> {
+    return this.closing(await openMessageFormat(options, contract, this.context)).format;
   }
 
   /** Both ends of a pipeline whose contract is known. */
@@ -75,7 +99,7 @@ export class Session {
 
   /** Work that shares the engine and the memory budget; what it opens is closed behind it. */
   async within<Result>(work: (session: Session) => Promise<Result>): Promise<Result> {
-    const inner = new Session(this.engine, this.budget, this.context, this.#slots);
+    const inner = new Session(this.engine, this.budget, this.context, this.#slots, this.#data);
     try {
       return await work(inner);
     } finally {

@@ -4,6 +4,7 @@ import type { Pipeline } from "../core/pipeline.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
 import type { Drop } from "../ports/drop.ts";
 import type { Log } from "../ports/log.ts";
+import type { MessageFormat } from "../ports/messages.ts";
 import type { Source } from "../ports/source.ts";
 import { fileSource } from "./file-lanes.ts";
 import { gateOf } from "./file-ready.ts";
@@ -43,14 +44,16 @@ export function sourceOfPipelineFiles(
 }
 
 /** The source of a pipeline that reads a log: the processes that run the pipeline share its lanes. */
-export function sourceOfLog(log: Log, { name, source }: Pipeline, batchBytes: number, context: AdapterContext): Source {
-  const {
-    batchRows: rows = limit.logBatchRows,
-    lingerMs = limit.lingerMs,
-    ignoreExtra = false,
-    whenGone = "fail",
-  } = source;
+export function sourceOfLog(
+  log: Log,
+  format: MessageFormat,
+  { name, source, sink }: Pipeline,
+  batchBytes: number,
+  context: AdapterContext,
+): Source {
+  const { batchRows: rows = limit.logBatchRows, lingerMs = limit.lingerMs, whenGone = "fail" } = source;
   // All lanes of a log are read at the same time, each with a batch under way and one being prepared.
   const bytes = Math.min(batchBytes, limit.logBatchBytes);
-  return logSource({ log, group: name, bounds: { rows, bytes, lingerMs }, ignoreExtra, whenGone, context });
+  const lineage = sink.lineage === true;
+  return logSource({ log, group: name, bounds: { rows, bytes, lingerMs }, format, whenGone, lineage, context });
 }

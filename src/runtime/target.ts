@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import { type Contract, keyColumns } from "../core/contract.ts";
 import { MillraceError } from "../core/error.ts";
 import { definitionOf, type Mode, type Pipeline } from "../core/pipeline.ts";
+import { parsePlace } from "../core/place.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Sink, Target } from "../ports/sink.ts";
+import { isLog } from "./schemes.ts";
 import { sinkColumnsOf } from "./shape.ts";
 
 export type PipelineWithContract = Pipeline & { readonly contract: Contract };
@@ -18,8 +20,8 @@ export function requireContract(pipeline: Pipeline): PipelineWithContract {
 }
 
 /** The mode that a pipeline's options and contract come to. */
-export function modeOf({ sink, contract }: PipelineWithContract): Mode {
-  return sink.mode ?? addingMode(contract);
+export function modeOf({ to, sink, contract }: PipelineWithContract): Mode {
+  return sink.mode ?? (isLog(parsePlace(to)) ? "append" : addingMode(contract));
 }
 
 /** How rows are added to those that are there. */
@@ -39,13 +41,19 @@ export function versionOf(pipeline: Pipeline): string {
 export async function targetOf(pipeline: PipelineWithContract, engine: Engine): Promise<Target> {
   return {
     pipeline: pipeline.name,
-    table: pipeline.sink.table ?? pipeline.contract.table,
+    table: tableOf(pipeline),
     columns: await sinkColumnsOf(pipeline.contract, pipeline.steps, engine),
     key: keyColumns(pipeline.contract),
     mode: modeOf(pipeline),
     lineage: pipeline.sink.lineage === true,
     ...(pipeline.contract.serial === undefined ? {} : { serial: pipeline.contract.serial }),
   };
+}
+
+/** What the ledger calls the place of the rows: the table, or the log. */
+function tableOf({ to, sink, contract }: PipelineWithContract): string {
+  const place = parsePlace(to);
+  return isLog(place) ? place.shown : (sink.table ?? contract.table);
 }
 
 /** Throws when the sink cannot do what the pipeline asks: PIPELINE_INVALID, GUARANTEE_UNMET. */
@@ -56,6 +64,15 @@ export function requirePossible({ facts, shown }: Sink, target: Target, pipeline
       remedy: `Say ${facts.modes.map((mode) => `--mode ${mode}`).join(" or ")} (mode: in a pipeline), or load into a sink that can ${target.mode}.`,
       at: { table: target.table },
     });
+  }
+  if (isLog(parsePlace(pipeline.to)) && pipeline.source.whenGone === "skip") {
+    throw new MillraceError(
+      "PIPELINE_INVALID",
+      "Rows that go into a log cannot come from one whose records may be skipped",
+      {
+        remedy: 'Leave out whenGone: "skip": by the number of a record within its lane, repeats of it are known.',
+      },
+    );
   }
   if (target.serial !== undefined && !facts.serials) {
     throw new MillraceError("PIPELINE_INVALID", `${shown} cannot fill the column "${target.serial}" by itself`, {

@@ -5,7 +5,7 @@ import { ended, lastEvent, lineWith, Workplace } from "./cli.ts";
 
 export interface Story {
   /** `--set` of the fleet's places; none for the embedded ones. */
-  readonly settings: readonly string[];
+  readonly settings: (place: Workplace) => readonly string[];
   /** Where the table is, for `millrace query`. */
   readonly table: (place: Workplace) => string;
   /** What each process does: one `serve` or `all` at least, whose port the vehicles are sent to. */
@@ -18,10 +18,11 @@ export interface Story {
 export async function playFleet(story: Story): Promise<void> {
   await using place = await Workplace.open();
   const ports = await Promise.all(story.roles.map(async () => String(await freePort())));
+  const settings = story.settings(place);
   const start = async (index: number): Promise<ChildProcess> => {
-    const sets = story.settings.flatMap((setting) => ["--set", setting]);
+    const sets = settings.flatMap((setting) => ["--set", setting]);
     const role = ["--role", story.roles[index] ?? "all"];
-    const data = ["--data", place.path(story.settings.length === 0 ? "data" : `data-${index}`)];
+    const data = ["--data", place.path(settings.length === 0 ? "data" : `data-${index}`)];
     const child = place.start(["start", "--port", ports[index] ?? "0", "--apps", "fleet", ...data, ...role, ...sets]);
     await lineWith(child, `http://127.0.0.1:${ports[index]}`);
     return child;

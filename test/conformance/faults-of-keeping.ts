@@ -1,7 +1,7 @@
 import type { SinkPlace } from "../../src/conformance/index.ts";
 import { makeTarget } from "../../src/conformance/sink-scene.ts";
 import type { EngineRow, EngineValue } from "../../src/ports/engine.ts";
-import { RepeatedMessages } from "../../src/ports/sink.ts";
+import { RepeatedMessages, type SinkBatch } from "../../src/ports/sink.ts";
 import { everyBatch, everyRecord, everySink, everyUnit, type Fault, withChanges } from "./broken.ts";
 
 const counter = (): (() => bigint) => {
@@ -93,6 +93,38 @@ const keeping: readonly Fault[] = [
         } catch (error) {
           throw error instanceof RepeatedMessages ? new RepeatedMessages(batch.messageIds ?? []) : error;
         }
+      },
+    })),
+  },
+  {
+    what: "counts no row that lies elsewhere",
+    noticedBy: ["keeps everything but the rows where these lie elsewhere, if it says that it can"],
+    breakPlace: everySink((sink) => ({
+      begin: async (target, options) => {
+        const unit = await sink.begin(target, options);
+        if (target.elsewhere !== true) return unit;
+        const none = (batch: SinkBatch): SinkBatch => ({
+          ...batch,
+          rows: { ...batch.rows, count: 0 },
+          filtered: batch.filtered + batch.rows.count,
+        });
+        return withChanges(unit, { write: (batch) => unit.write(none(batch)) });
+      },
+    })),
+  },
+  {
+    what: "remembers messages whose rows are gone",
+    noticedBy: ["forgets message ids together with the rows that they came with"],
+    breakPlace: everySink((sink) => ({
+      begin: async (target, options) => {
+        const unit = await sink.begin(target, options);
+        if (options?.replace !== true) return unit;
+        return withChanges(unit, {
+          write: async ({ messageIds, ...batch }) => {
+            if (messageIds !== undefined) throw new RepeatedMessages(messageIds);
+            return unit.write(batch);
+          },
+        });
       },
     })),
   },

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type LaneShares, laneOfKey, shareLanes } from "../../src/core/lane-shares.ts";
+import { type LaneShares, laneOfKey, readTerms, shareLanes, shareTerms } from "../../src/core/lane-shares.ts";
 
 const lanesOf = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index));
 const counts = (shares: LaneShares): number[] => Object.values(shares).map((lanes) => lanes.length);
@@ -79,5 +79,20 @@ describe("the lane of a key", () => {
     const fair = keys.length / lanes;
     expect(Math.max(...sizes)).toBeLessThan(fair + 5 * Math.sqrt(fair));
     expect(Math.min(...sizes)).toBeGreaterThan(fair - 5 * Math.sqrt(fair));
+  });
+});
+
+describe("terms of lanes", () => {
+  it("go on for whoever keeps a lane, and begin anew for whoever gets one", () => {
+    const alone = shareTerms({}, ["a"], lanesOf(2), "t1");
+    expect(alone).toEqual({ a: { 0: "t1", 1: "t1" } });
+    expect(shareTerms(alone, ["a"], lanesOf(2), "t2")).toBe(alone);
+    const two = shareTerms(readTerms(JSON.stringify(alone)), ["a", "b"], lanesOf(2), "t2");
+    expect(two).toEqual({ a: { 0: "t1" }, b: { 1: "t2" } });
+    expect(shareTerms(two, ["a"], lanesOf(2), "t3")).toEqual({ a: { 0: "t1", 1: "t3" } });
+  });
+
+  it("are read as nothing where something else was written", () => {
+    expect([undefined, "", "3", "null", '{"a":1}'].map(readTerms)).toEqual([{}, {}, {}, {}, {}]);
   });
 });

@@ -21,6 +21,8 @@ test.each([
   ["with a slash in its password", "postgres://me:s3/cret@host:x/hr"],
   ["with a NUL byte", "postgres://me:s3cret@host/hr\0"],
   ["without a path", "duckdb:?token=s3cret"],
+  ["with several hosts of which one does not parse", "kafka://me:s3cret@host:9092,other:x/topic"],
+  ["with a host too many", "kafka://me:s3cret@host:9092,/topic"],
 ])("the refusal of a URL %s holds nothing of its secrets", (_, url) => {
   const refusal = refusalOf(url);
   expect(refusal.code).toBe("URL_INVALID");
@@ -35,6 +37,25 @@ test.each([
   ["me:s3cret@host/hr", "me:***@host/hr"],
   ["duckdb:hr.db?token=s3cret", "duckdb:hr.db"],
   ["file:in/me@home.csv", "file:in/me@home.csv"],
+  ["nats://s3cret@host/events", "nats://***@host/events"],
+  ["nats://s3cret:@host,other:4223/events", "nats://***@host,other:4223/events"],
+  ["nats://me:s3,cret@host/events?token=s3cret", "nats://me:***@host/events?token=***"],
+  [
+    "kafka://me:s3,cret@host:9092,other:9093,[::1]:9094/topic?user=me",
+    "kafka://me:***@host:9092,other:9093,[::1]:9094/topic?user=me",
+  ],
 ])("%s is shown without its secret", (url, shown) => {
   expect(parsePlace(url).shown).toBe(shown);
+});
+
+test("a place of several hosts has its options as one with one host", () => {
+  const { scheme, options, url } = parsePlace("kafka://one:9092,other:9092/topic?replicas=3&tls=true");
+  expect({ scheme, options: [...options] }).toEqual({
+    scheme: "kafka",
+    options: [
+      ["replicas", "3"],
+      ["tls", "true"],
+    ],
+  });
+  expect(url).toContain("one:9092,other:9092");
 });

@@ -10,6 +10,7 @@ const commands = [
   "run",
   "check",
   "preview",
+  "profile",
   "query",
   "rejects",
   "why",

@@ -349,7 +349,7 @@ describe("rows", () => {
     const malformed = [1, 3].map((record) => ({
       record,
       line: 9,
-      offset: 0,
+      offset: 0n,
       bytes: new Uint8Array(),
       truncated: false,
       reasons: [],

@@ -1,11 +1,15 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Contract } from "../../src/core/contract.ts";
+import { jsonValue } from "../../src/core/json-value.ts";
 import type { Reason } from "../../src/core/reject.ts";
 import { bigint, date, decimal, double, integer, table, text, timestamp, uuid } from "../../src/core/table.ts";
 import { BatchChecker } from "../../src/engine/batch.ts";
+import { compileCheck } from "../../src/engine/checked.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { doubtfulLines, lineShape } from "../../src/engine/line-shape.ts";
+import { passThroughCsv } from "../../src/engine/pass-through.ts";
+import { plainJudge } from "../../src/engine/plain-judge.ts";
 import type { RawBatch } from "../../src/ports/source.ts";
 import { csvBatch } from "./raw-batch.ts";
 
@@ -26,6 +30,8 @@ const everything = table("everything", {
   born: date().nullable(),
   at: timestamp("%Y-%m-%dT%H:%M:%SZ"),
   key: uuid(),
+  level: integer().min(-20).max(150),
+  count: bigint().min(0),
 });
 
 /** Values as they should be, at their bounds, and just beside them. */
@@ -57,6 +63,8 @@ const values: readonly (readonly string[])[] = [
     "6f1f0d9e0a4c4b589d5e2f6d1a7c3b21",
     "",
   ],
+  ["7", "99", "100", "150", "151", "-9", "-10", "-20", "-21", "-0", "00150", "2147483648", "1.5", "", "\ufeff7"],
+  ["0", "-1", "999999999999999", "1000000000000000", "9223372036854775807", "9223372036854775808", "-0", "n/a", "é"],
 ];
 
 const plain = values.map((choices) => choices[0] ?? "");
@@ -119,6 +127,76 @@ describe("the look at bytes", () => {
     },
   );
 
+  it("tells plain faults without the engine", () => {
+    const judge = plainJudge(compileCheck(everything), ",");
+    const faults: readonly (readonly [column: number, value: string, codes: readonly string[] | undefined])[] = [
+      [0, "", ["missing"]],
+      [0, "n/a", ["type"]],
+      [1, "", []],
+      [6, "2021-02-30T00:00:00Z", ["type"]],
+      [6, "2024-02-29T00:00:00Z", []],
+      [8, "-21", ["min"]],
+      [8, "151", ["max"]],
+      [0, "\ufeff1", undefined],
+      [5, "0000-01-01", undefined],
+    ];
+    const codes = faults.map(([column, value]) => {
+      const reasons = judge.reasonsOf(Buffer.from(plain.with(column, value).join(",")));
+      return [column, value, reasons?.map(({ code }) => code)];
+    });
+    expect(codes).toEqual(faults);
+    expect(judge.reasonsOf(Buffer.from("1,2"))).toBeUndefined();
+  });
+
+  it.each(["\n", "\r\n"])("carries the lineage that the engine gives, lines ended by %j", async (end) => {
+    const people = table("people", { id: integer().key(), name: text() });
+    const lines = Array.from({ length: 40 }, (_, index) => `${index % 7 === 3 ? "x" : index},n${index}`);
+    const bytes = Buffer.from(lines.map((one) => `${one}${end}`).join(""));
+    const malformed = [0, 1, 20].map((record) => {
+      return { record, line: record, offset: 0n, bytes: Buffer.from("?"), truncated: false, reasons: [] };
+    });
+    const numbers = Array.from({ length: 43 }, (_, record) => record).filter((one) => ![0, 1, 20].includes(one));
+    const raw = csvBatch(people, lines);
+    if (raw.records.kind !== "delimited") throw new TypeError("not delimited");
+    const shifted: RawBatch = {
+      ...raw,
+      ...{
+        records: { ...raw.records, text: bytes },
+        read: 43,
+        malformed,
+        recordOf: (index) => numbers[index] as number,
+      },
+    };
+    const checker = await BatchChecker.open(engine, { contract: people, steps: [], lineage: true, takes: "csv" });
+    try {
+      for (const batch of [596046447n, 1n]) {
+        const checked = await checker.check(shifted, batch);
+        const csv = Buffer.from((await checked.rows.csv()).bytes).toString();
+        const rows: string[] = [];
+        for await (const piece of checked.rows.objects()) {
+          rows.push(
+            ...piece.map(
+              ({ id, name, _millrace }) =>
+                `${[id ?? null, name ?? null, _millrace ?? null].map(jsonValue).join(",")}\n`,
+            ),
+          );
+        }
+        expect(csv).toBe(rows.join(""));
+        expect(checked.rows.count).toBe(34);
+        await checked.release();
+      }
+    } finally {
+      checker.close();
+    }
+  });
+
+  it("carries lineage that comes to have a digit more within a batch", () => {
+    const raw = csvBatch(table("people", { id: integer(), name: text() }), ["1,a", "2,b", "3,c"]);
+    const recordOf = (index: number): number => 779_263 + index;
+    const { bytes } = passThroughCsv({ ...raw, read: 2 ** 20, recordOf }, [1], 596n);
+    expect(Buffer.from(bytes).toString()).toBe("1,a,9999999999\n3,c,10000000001\n");
+  });
+
   it("takes plain spellings for good without the engine", () => {
     const shape = lineShape(Object.values(everything.columns), ",");
     const lines = Array.from({ length: 50 }, (_, index) => (index === 31 ? "x" : "") + plain.join(","));
@@ -130,6 +208,7 @@ describe("the look at bytes", () => {
 
   it.each([
     ["a rule on a value", { id: integer().min(3) }, ","],
+    ["a pattern", { name: text().pattern("[a-z]+") }, ","],
     ["a date in a form of its own", { day: date("%d.%m.%Y") }, ","],
     ["a delimiter that a value may hold", { id: integer() }, "-"],
   ])("leaves all to the engine for %s", (_, columns, delimiter) => {

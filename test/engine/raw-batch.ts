@@ -32,7 +32,7 @@ function batchOf({ records, lines }: { records: RecordText; lines: readonly stri
     count: lines.length,
     malformed: [],
     recordOf: (index) => index,
-    at: (index) => ({ line: index + 1, offset: 0, bytes: Buffer.from(lines[index] ?? "") }),
+    at: (index) => ({ line: index + 1, offset: 0n, bytes: Buffer.from(lines[index] ?? "") }),
     format: {},
   };
 }

@@ -23,7 +23,7 @@ function typedBatch(sql: string, count: number): RawBatch {
     count,
     malformed: [],
     recordOf: (index) => index,
-    at: (index) => ({ line: undefined, offset: index, bytes: Buffer.from(String(index)) }),
+    at: (index) => ({ line: undefined, offset: BigInt(index), bytes: Buffer.from(String(index)) }),
     format: {},
   };
 }

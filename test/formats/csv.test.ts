@@ -238,7 +238,7 @@ describe("single records, read again", () => {
   it("keep their numbers, and what is not one record is malformed", () => {
     const records = ['1,x,"a\nb"', "2,y", "3,z,c\n4,z,d", "5,z,e"].map((line, index) => ({
       line: index + 7,
-      offset: index,
+      offset: BigInt(index),
       bytes: Buffer.from(line),
     }));
     const batch = batchOfRecords(format, records);
@@ -253,7 +253,7 @@ describe("single records, read again", () => {
     ]);
     expect(batch.records).toMatchObject({ columns: ["id", undefined, "name"] });
     const json = batchOfRecords({ format: "json", ignoreExtra: true }, [
-      { line: 1, offset: 0, bytes: Buffer.from('{"a":\n1}') },
+      { line: 1, offset: 0n, bytes: Buffer.from('{"a":\n1}') },
     ]);
     expect(json.records).toEqual({ kind: "json", text: Buffer.from('{"a": 1}\n'), ignoreExtra: true });
   });

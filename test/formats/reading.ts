@@ -84,9 +84,9 @@ export function recordsOf(batches: readonly RawBatch[]): Found[] {
   return found;
 }
 
-const place = ({ line, offset, bytes }: { line: number | undefined; offset: number; bytes: Uint8Array }) => ({
+const place = ({ line, offset, bytes }: { line: number | undefined; offset: bigint; bytes: Uint8Array }) => ({
   line,
-  offset,
+  offset: Number(offset),
   text: Buffer.from(bytes).toString("latin1"),
 });
 

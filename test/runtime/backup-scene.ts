@@ -189,7 +189,7 @@ export async function fill(
       ...{ start: { row: 0 }, end: { row: rows.length }, read: rows.length, rows: made },
       startedAt: "2022-11-30T00:00:00Z",
       refuse: (row, reason) => ({
-        ...{ record: row, line: undefined, offset: row, bytes: Buffer.from(""), truncated: false },
+        ...{ record: row, line: undefined, offset: BigInt(row), bytes: Buffer.from(""), truncated: false },
         reasons: [reason],
       }),
     });

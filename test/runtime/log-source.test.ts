@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { jsonMessages } from "../../src/formats/json/messages.ts";
 import { LaneReplaced, type Log, type LogLane, RecordsGone } from "../../src/ports/log.ts";
 import type { KeptRecord } from "../../src/ports/log.ts";
+import type { MessageFormat } from "../../src/ports/messages.ts";
 import { logSource } from "../../src/runtime/log-source.ts";
 import { type RunOptions, runPipeline } from "../../src/runtime/runner.ts";
 import type { RunEvent, RunSummary } from "../../src/runtime/events.ts";
@@ -90,17 +92,19 @@ interface Ran {
   stop(): void;
 }
 
+const json = jsonMessages({ ignoreExtra: false });
+
 /** Runs `log` into the table people. */
 async function runLog(
   scene: Scene,
   log: Log,
-  options: Partial<RunOptions> & { readonly whenGone?: "skip" } = {},
+  options: Partial<RunOptions> & { readonly whenGone?: "skip"; readonly format?: MessageFormat } = {},
 ): Promise<Ran> {
   const events: RunEvent[] = [];
   const stop = new AbortController();
-  const { whenGone = "fail", ...given } = options;
+  const { whenGone = "fail", format = json, ...given } = options;
   const bounds = { rows: 100, bytes: 10_000, lingerMs: 20 };
-  const source = logSource({ log, group: "people", bounds, ignoreExtra: false, whenGone, context: scene.context });
+  const source = logSource({ log, group: "people", bounds, format, whenGone, context: scene.context });
   const sink = await scene.sink();
   const open = {
     pipeline: { ...scene.pipeline(), contract: people },
@@ -196,13 +200,31 @@ describe("a source over a log", () => {
     expect(await idsIn(scene)).toEqual([1, 2, 7]);
   });
 
+  it("goes on with the records that a format left over, and asks it again after it failed", async () => {
+    await using scene = await Scene.open();
+    const log = new ScriptedLog();
+    log.put("0", person(1), person(2), "no json", person(4), person(5));
+    let failures = 1;
+    const format: MessageFormat = {
+      decode: async (messages, bounds, signal) => {
+        if (messages.length === 3 && failures-- > 0) throw new Error("no schema");
+        return json.decode(messages.slice(0, 2), bounds, signal);
+      },
+    };
+    await expect((await runLog(scene, log, { format })).summary).rejects.toThrow("no schema");
+    expect(await (await runLog(scene, log, { format })).summary).toMatchObject({ read: 3, loaded: 2, rejected: 1 });
+    expect(await idsIn(scene)).toEqual([1, 2, 4, 5]);
+    const batches = await scene.query("select read::integer as read from millrace_ledger order by batch");
+    expect(batches.map(({ read }) => read)).toEqual([2, 2, 1]);
+  });
+
   it("tells watchers of rejects before, and of batches after they are committed", async () => {
     await using scene = await Scene.open();
     const log = new ScriptedLog();
     log.put("0", person(1), "{");
     const told: string[] = [];
     const watch = {
-      rejected: async (rejects: readonly { readonly offset: number }[], source: string) => {
+      rejected: async (rejects: readonly { readonly offset: bigint }[], source: string) => {
         told.push(`rejected ${source} ${rejects.map(({ offset }) => offset).join()}`);
       },
       committed: async ({

@@ -44,7 +44,8 @@ async function replay({ sink: options = {}, corrected, watch = (sink) => sink }:
   const counts = await withSink((sink) => {
     const { engine, context } = scene;
     const open = { pipeline: scene.pipeline({}, options), sink: watch(sink), engine, context };
-    return replayRejects(open, { filter: {}, corrected: bytes, onEvent: (event) => void events.push(event) });
+    const avro = async (): Promise<never> => Promise.reject(new Error("there is no Avro here"));
+    return replayRejects(open, { filter: {}, corrected: bytes, avro, onEvent: (event) => void events.push(event) });
   });
   return { counts, events };
 }

@@ -9,6 +9,7 @@ import { askPostgres, availablePostgres, startPostgres } from "./postgres.ts";
 import { askRabbitmq, availableRabbitmq, startRabbitmq } from "./rabbitmq.ts";
 import { askRedis, availableRedis, startRedis } from "./redis.ts";
 import { askS3, availableS3, startS3 } from "./s3.ts";
+import { askRegistry, availableRegistry, startRegistry } from "./registry.ts";
 import { givenUrl, type Server } from "./server.ts";
 import { askSmtp, availableSmtp, startSmtp } from "./smtp.ts";
 import { askSsh, availableSsh, startSsh } from "./ssh.ts";
@@ -50,6 +51,7 @@ export const servers = {
   rabbitmq: kind(startRabbitmq, askRabbitmq, availableRabbitmq),
   nats: kind(startNats, askNats, availableNats),
   kafka: kind(startKafka, askKafka, availableKafka),
+  registry: kind(startRegistry, askRegistry, availableRegistry),
   ftp: kind(startFtp, askFtp, availableFtp),
   ssh: kind(startSsh, askSsh, availableSsh),
   smtp: kind(startSmtp, askSmtp, availableSmtp),

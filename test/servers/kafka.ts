@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { firstTime } from "./first-time.ts";
 import { askKafkaBrokers, createKafkaTopic } from "./kafka-wire.ts";
 import { freePort, HOST, inFolder } from "./place.ts";
 import { entries, findProgram, needProgram, ServiceMissing, servicesFolder } from "./program.ts";
@@ -12,6 +13,8 @@ export interface KafkaOptions {
   brokers?: number;
   /** More settings for each broker, such as `{ "message.max.bytes": 1000 }`. */
   settings?: Record<string, string | number>;
+  /** A folder to use, with what it holds, and to leave there: the same addresses and the same data as the last time. */
+  kept?: string;
 }
 
 /** The cluster as a whole; `url` is `kafka://host:port,host:port`. */
@@ -25,6 +28,7 @@ interface Node {
   folder: string;
   port: number;
   controllerPort: number;
+  kept: boolean;
 }
 
 const SERVICE = "kafka";
@@ -110,6 +114,7 @@ async function prepare(java: string, node: Node, nodes: Node[], cluster: string,
   const file = join(node.folder, "server.properties");
   writeFileSync(file, configuration(node, nodes, options));
   writeFileSync(join(node.folder, "log4j2.xml"), LOGGING);
+  if (existsSync(join(node.folder, "data", "meta.properties"))) return;
   const format = ["format", "--cluster-id", cluster, "--config", file];
   await runTool({ command: java, args: javaArgs(node, "kafka.tools.StorageTool", ...format), folder: node.folder });
 }
@@ -119,6 +124,7 @@ function startNode(java: string, node: Node, size: number): Promise<RestartableS
     service: SERVICE,
     url: `kafka://${HOST}:${node.port}`,
     folder: node.folder,
+    kept: node.kept,
     command: java,
     args: javaArgs(node, "kafka.Kafka", join(node.folder, "server.properties")),
     ask: async () => {
@@ -130,9 +136,17 @@ function startNode(java: string, node: Node, size: number): Promise<RestartableS
 }
 
 /** One folder per broker, for as long as `fill` does not throw. */
-async function inFolders<T>(count: number, fill: (folders: string[]) => Promise<T>): Promise<T> {
-  const next = (folders: string[]): Promise<T> =>
-    folders.length === count ? fill(folders) : inFolder(SERVICE, undefined, (folder) => next([...folders, folder]));
+async function inFolders<T>(
+  count: number,
+  kept: string | undefined,
+  fill: (folders: string[]) => Promise<T>,
+): Promise<T> {
+  const next = (folders: string[]): Promise<T> => {
+    const own = kept === undefined ? undefined : join(kept, String(folders.length + 1));
+    return folders.length === count
+      ? fill(folders)
+      : inFolder(SERVICE, undefined, (folder) => next([...folders, folder]), own);
+  };
   return next([]);
 }
 
@@ -170,11 +184,15 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   if (given !== undefined) return { ...foreignServer(SERVICE, given), brokers: [] };
   if (!availableKafka()) throw new ServiceMissing(SERVICE, jarFolder());
   const java = needProgram(SERVICE, "java");
-  return inFolders(options.brokers ?? 1, async (folders) => {
-    const cluster = clusterId();
+  const kept = options.kept !== undefined;
+  return inFolders(options.brokers ?? 1, options.kept, async (folders) => {
+    let cluster = clusterId();
     const nodes: Node[] = [];
     for (const [index, folder] of folders.entries()) {
-      nodes.push({ id: index + 1, folder, port: await freePort(), controllerPort: await freePort() });
+      const make = async () => ({ cluster, port: await freePort(), controllerPort: await freePort() });
+      const facts = await firstTime(folder, make);
+      cluster = facts.cluster;
+      nodes.push({ id: index + 1, folder, port: facts.port, controllerPort: facts.controllerPort, kept });
     }
     await Promise.all(nodes.map((node) => prepare(java, node, nodes, cluster, options)));
     return clusterOf(await allOrNone(nodes.map((node) => startNode(java, node, nodes.length))));

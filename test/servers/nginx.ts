@@ -1,5 +1,6 @@
 import { chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { firstTime } from "./first-time.ts";
 import { freePort, HOST, inFolder, unprivileged } from "./place.ts";
 import { findProgram, needProgram } from "./program.ts";
 import { foreignServer, givenUrl, type RestartableServer, type Server, serve } from "./server.ts";
@@ -7,6 +8,10 @@ import { foreignServer, givenUrl, type RestartableServer, type Server, serve } f
 export interface NginxOptions {
   /** More lines inside `server { }`, such as a `location`. */
   settings?: string;
+  /** A whole configuration to use instead, as its users have it: its `listen` becomes our address, its files ours. */
+  configuration?: string;
+  /** A folder to use, and to leave there: the same address as the last time. */
+  kept?: string;
 }
 
 export interface NginxServer extends RestartableServer {
@@ -16,24 +21,26 @@ export interface NginxServer extends RestartableServer {
 
 const SERVICE = "nginx";
 
-function configuration(port: number, folder: string, settings = ""): string {
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-  return `daemon off;
-worker_processes 1;
-pid ${folder}/pid;
-error_log stderr;
-events { }
+function ownConfiguration(folder: string, settings = ""): string {
+  return `events { }
 http {
   access_log off;
-${temporary.map((name) => `  ${name}_temp_path ${folder}/${name};`).join("\n")}
   server {
-    listen ${HOST}:${port};
+    listen 80;
     root ${folder}/files;
     autoindex on;
     ${settings}
   }
 }
 `;
+}
+
+/** What a program in the foreground needs that owns one folder and no more. */
+function placed(configuration: string, port: number, folder: string): string {
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+  const paths = temporary.map((name) => `  ${name}_temp_path ${folder}/${name};`).join("\n");
+  const text = configuration.replace(/^http \{/m, `http {\n${paths}`).replace("listen 80;", `listen ${HOST}:${port};`);
+  return `daemon off;\nworker_processes 1;\npid ${folder}/pid;\nerror_log stderr;\n${text}`;
 }
 
 /** Fetches the front page, whatever it says. Answers the version. */
@@ -52,17 +59,19 @@ export async function startNginx(options: NginxOptions = {}): Promise<NginxServe
   if (given !== undefined) return { ...foreignServer(SERVICE, given), files: "" };
   const program = needProgram(SERVICE, "nginx");
   const user = unprivileged("www-data");
-  return inFolder(SERVICE, user, async (folder) => {
+  const start = async (folder: string): Promise<NginxServer> => {
     const files = join(folder, "files");
-    mkdirSync(files);
+    mkdirSync(files, { recursive: true });
     if (user !== undefined) chownSync(files, user.uid, user.gid);
-    const port = await freePort();
+    const { port } = await firstTime(folder, async () => ({ port: await freePort() }));
     const url = `http://${HOST}:${port}`;
-    writeFileSync(join(folder, "nginx.conf"), configuration(port, folder, options.settings));
+    const text = options.configuration ?? ownConfiguration(folder, options.settings);
+    writeFileSync(join(folder, "nginx.conf"), placed(text, port, folder));
     const server = await serve({
       service: SERVICE,
       url,
       folder,
+      kept: options.kept !== undefined,
       command: program,
       args: ["-e", "stderr", "-p", folder, "-c", join(folder, "nginx.conf")],
       user,
@@ -70,5 +79,6 @@ export async function startNginx(options: NginxOptions = {}): Promise<NginxServe
       stopSignal: "SIGQUIT",
     });
     return Object.assign(server, { files });
-  });
+  };
+  return inFolder(SERVICE, user, start, options.kept);
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chownSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -65,12 +65,30 @@ export function deleteFolder(folder: string): void {
   drop(folder);
 }
 
-/** A fresh folder for one server, owned by the account it runs as; `fill` owns it unless it throws. */
+/** A folder that outlives the server in it, for the account that it runs as. */
+function keptFolder(folder: string, user: User | undefined): string {
+  mkdirSync(folder, { recursive: true });
+  if (user === undefined) return folder;
+  if (!enterable(dirname(folder))) {
+    throw new Error(
+      `The account ${user.name} cannot enter ${dirname(folder)}. Remedy: choose a folder that everybody may enter`,
+    );
+  }
+  chownSync(folder, user.uid, user.gid);
+  return folder;
+}
+
+/**
+ * A fresh folder for one server, owned by the account it runs as; `fill` owns it unless it throws. `kept` is a folder to
+ * use instead, with what it holds, and to leave there.
+ */
 export async function inFolder<T>(
   service: string,
   user: User | undefined,
   fill: (folder: string) => Promise<T>,
+  kept?: string,
 ): Promise<T> {
+  if (kept !== undefined) return fill(keptFolder(kept, user));
   const folder = mkdtempSync(join(temporaryRoot(user), `millrace-${service}-`));
   hold(folder);
   if (user !== undefined) chownSync(folder, user.uid, user.gid);

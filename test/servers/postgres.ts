@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { Client } from "pg";
+import { firstTime } from "./first-time.ts";
 import { enterable, freePort, HOST, inFolder, type User, unprivileged } from "./place.ts";
 import { entries, findProgram, ServiceMissing } from "./program.ts";
 import { foreignServer, givenUrl, type RestartableServer, type Server, serve } from "./server.ts";
@@ -15,6 +16,8 @@ export interface PostgresOptions {
   embedded?: boolean;
   /** Settings for the command line, such as `{ max_prepared_transactions: 10 }`. */
   settings?: Record<string, string | number>;
+  /** A folder to use, with what it holds, and to leave there: the same address and the same data as the last time. */
+  kept?: string;
 }
 
 interface Binaries {
@@ -60,6 +63,7 @@ function prepareEmbedded(native: string, folder: string, user: User | undefined)
   const home = user === undefined || enterable(native) ? native : join(folder, "native");
   if (home !== native) cpSync(native, home, { recursive: true });
   const libraries = join(folder, "libraries");
+  rmSync(libraries, { recursive: true, force: true });
   mkdirSync(libraries);
   const links = JSON.parse(readFileSync(join(native, "pg-symlinks.json"), "utf8")) as Record<
     "source" | "target",
@@ -131,17 +135,21 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Rest
   const given = givenUrl(SERVICE);
   if (given !== undefined) return foreignServer(SERVICE, given);
   const user = unprivileged("postgres");
-  return inFolder(SERVICE, user, async (folder) => {
+  const start = async (folder: string): Promise<RestartableServer> => {
     const binaries = findBinaries(folder, user, options);
-    const password = randomBytes(12).toString("hex");
-    await makeCluster(binaries, folder, password, user);
-    const port = await freePort();
+    const { password, port } = await firstTime(folder, async () => {
+      const facts = { password: randomBytes(12).toString("hex"), port: await freePort() };
+      rmSync(join(folder, "data"), { recursive: true, force: true });
+      await makeCluster(binaries, folder, facts.password, user);
+      return facts;
+    });
     const url = `postgres://${OWNER}:${password}@${HOST}:${port}/postgres`;
     const settings = Object.entries(settingsOf(port, folder, options));
     return serve({
       service: SERVICE,
       url,
       folder,
+      kept: options.kept !== undefined,
       command: join(binaries.folder, "postgres"),
       args: ["-D", join(folder, "data"), ...settings.flatMap(([name, value]) => ["-c", `${name}=${value}`])],
       env: environment(binaries),
@@ -149,5 +157,6 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Rest
       ask: () => askPostgres({ url }),
       stopSignal: "SIGINT", // The fast shutdown: it ends sessions instead of waiting for them.
     });
-  });
+  };
+  return inFolder(SERVICE, user, start, options.kept);
 }

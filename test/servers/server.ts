@@ -10,7 +10,7 @@ export interface Server {
   readonly url: string;
   /** Undefined while it is down, and for a server that is not ours. */
   readonly pid: number | undefined;
-  /** Ends the server with everything it started and deletes its folder. */
+  /** Ends the server with everything it started and deletes its folder, unless that is one that is kept. */
   stop(): Promise<void>;
 }
 
@@ -29,6 +29,8 @@ export interface Recipe {
   service: string;
   url: string;
   folder: string;
+  /** The folder stays when the server is stopped. */
+  kept?: boolean;
   command: string;
   args: string[];
   env?: Record<string, string>;
@@ -141,7 +143,7 @@ class OwnServer implements RestartableServer {
 
   async stop(): Promise<void> {
     await this.kill9();
-    deleteFolder(this.#recipe.folder);
+    if (this.#recipe.kept !== true) deleteFolder(this.#recipe.folder);
   }
 
   async #end(how: (pid: number) => number[]): Promise<void> {

@@ -108,6 +108,11 @@ export async function forgetLanes(
   );
 }
 
+/** Forgets the pipeline's messages: they are to be read again. */
+export async function forgetMessages(connection: EngineConnection, names: Names, pipeline: string): Promise<void> {
+  await connection.run(`delete from ${names.seen} where pipeline = $1`, [pipeline]);
+}
+
 export async function writeDefinition(
   connection: EngineConnection,
   names: Names,

@@ -68,7 +68,7 @@ function rejectJson(reject: Reject, id: bigint): string {
     id: String(id),
     record: reject.record,
     line: reject.line ?? null,
-    record_offset: reject.offset,
+    record_offset: String(reject.offset),
     bytes: Buffer.from(reject.bytes).toString("base64"),
     truncated: reject.truncated,
     reasons: reasonsJson(reject.reasons),

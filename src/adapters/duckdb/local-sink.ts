@@ -27,6 +27,12 @@ interface KnownTable {
   readonly wary: { duplicates: boolean };
 }
 
+/** Of rows that lie elsewhere. */
+const noTable: KnownTable = {
+  facts: { columns: [], uniques: [], checks: [], foreignKeys: [] },
+  wary: { duplicates: false },
+};
+
 /**
  * Works with the file on the engine of this process. Every method rejects with a MillraceError or the engine's own error;
  * `open` and the reads with that of a locked file when another process has it: none of them waits for it.
@@ -95,6 +101,7 @@ export class LocalSink implements Way {
   }
 
   async prepare(target: Target): Promise<PreparedTarget> {
+    if (target.elsewhere === true) return { created: false, lineage: false, ddl: "" };
     const { attachment, names } = await this.#opened();
     const ddl = targetDdl(target, this.#location);
     const exists = await attachment.connected((connection) => readTableFacts(connection, names, target.table));
@@ -226,6 +233,7 @@ export class LocalSink implements Way {
   }
 
   async #knownTable(attachment: Attachment, names: Names, target: Target): Promise<KnownTable> {
+    if (target.elsewhere === true) return noTable;
     const known = this.#tables.get(target.table);
     if (known !== undefined) return known;
     const found = await attachment.connected((connection) => readTableFacts(connection, names, target.table));

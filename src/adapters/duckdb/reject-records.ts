@@ -51,7 +51,7 @@ function rejectOf(row: EngineRow): StoredReject {
     source: textCell(row, "source"),
     record: numberCell(row, "record"),
     line: optionalNumber(row, "line"),
-    offset: numberCell(row, "record_offset"),
+    offset: bigintCell(row, "record_offset"),
     bytes: bytesCell(row, "bytes"),
     truncated: booleanCell(row, "truncated"),
     reasons: reasonsOf(textCell(row, "reasons")),

@@ -25,6 +25,7 @@ const facts: SinkFacts = {
   unitsMax: 1,
   wholeFileUnits: true,
   serials: true,
+  elsewhere: true,
 };
 
 /** Writes into a DuckDB file: `duckdb:PATH?schema=S&millrace_schema=S`. Throws URL_INVALID. */

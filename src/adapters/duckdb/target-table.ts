@@ -4,7 +4,7 @@ import { lineageColumn } from "../../core/lineage.ts";
 import type { EngineConnection } from "../../ports/engine.ts";
 import type { SinkColumn } from "../../ports/rows.ts";
 import type { PreparedTarget, Target } from "../../ports/sink.ts";
-import { forgetLanes } from "./checkpoints.ts";
+import { forgetLanes, forgetMessages } from "./checkpoints.ts";
 import { columnTypeOf, fitOf } from "./fit.ts";
 import { type Location, Names } from "./location.ts";
 import { sameName } from "./same-name.ts";
@@ -63,6 +63,7 @@ async function createTable(
   await connection.run(ddlOf(target, names.table(target.table)));
   // Positions of this pipeline belong to a table that is gone: with them nothing would be loaded again.
   await forgetLanes(connection, names, target.pipeline, []);
+  await forgetMessages(connection, names, target.pipeline);
   await connection.run("commit");
   const facts = await readTableFacts(connection, names, target.table);
   if (facts === undefined) throw mismatch(target, ["it was removed while it was created"]);

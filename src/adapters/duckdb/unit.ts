@@ -3,7 +3,7 @@ import { MillraceError } from "../../core/error.ts";
 import type { EngineConnection } from "../../ports/engine.ts";
 import type { SinkBatch, Target, Unit, WriteResult } from "../../ports/sink.ts";
 import type { Attachment } from "./attachment.ts";
-import { forgetLanes, moveCheckpoint } from "./checkpoints.ts";
+import { forgetLanes, forgetMessages, moveCheckpoint } from "./checkpoints.ts";
 import { copyRows, type ReadableRows } from "./copied-rows.ts";
 import { findDuplicates } from "./duplicates.ts";
 import { troubleOf } from "./errors.ts";
@@ -154,7 +154,9 @@ export class DuckdbUnit implements Unit {
 
   async #begin(): Promise<void> {
     await this.#connection.run("begin");
-    if (this.#plan.replace) await this.#connection.run(`delete from ${this.#table}`);
+    if (!this.#plan.replace) return;
+    await this.#connection.run(`delete from ${this.#table}`);
+    await forgetMessages(this.#connection, this.#plan.names, this.#plan.target.pipeline);
   }
 
   async #commit(): Promise<void> {
@@ -180,7 +182,7 @@ export class DuckdbUnit implements Unit {
     await this.#begin();
     for (const written of this.#written) {
       await this.#enter(written.batch);
-      const inserted = await insertRows(this.#insertion(written.batch.rows), new Set(written.refusals.keys()));
+      const inserted = await this.#insertBut(written.batch.rows, written.refusals);
       if (inserted.loaded !== written.inserted.loaded) throw changedMeanwhile(this.#plan.target);
       await this.#keepRecords(written);
     }
@@ -188,7 +190,7 @@ export class DuckdbUnit implements Unit {
 
   async #withReadable(batch: UnitBatch, work: (rows: ReadableRows) => Promise<Written>): Promise<Written> {
     const isSeen = this.#written.length === 0 || batch.rows.count === 0 || batch.rows.isOutside === true;
-    if (isSeen) return work(batch.rows);
+    if (isSeen || this.#isElsewhere) return work(batch.rows);
     const copied = await copyRows(this.#plan.attachment, batch.rows);
     try {
       return await work(copied.rows);
@@ -238,6 +240,7 @@ export class DuckdbUnit implements Unit {
 
   async #insert(batch: UnitBatch, rows: ReadableRows): Promise<{ refusals: Refusals; inserted: Inserted }> {
     const { wary } = this.#plan;
+    if (this.#isElsewhere) return { refusals: new Map(), inserted: await this.#insertBut(rows, new Map()) };
     const refusals = await this.#findUnfit(rows);
     // A restart writes the batches before once more, so from the second on keys are looked up first.
     if (wary.duplicates || this.#written.length > 0) await this.#findClashes(rows, refusals);
@@ -297,7 +300,8 @@ export class DuckdbUnit implements Unit {
     if (target.mode !== "merge") await findDuplicates(this.#insertion(rows), facts, refusals);
   }
 
-  #insertBut(rows: ReadableRows, refusals: Refusals): Promise<Inserted> {
+  async #insertBut(rows: ReadableRows, refusals: Refusals): Promise<Inserted> {
+    if (this.#isElsewhere) return { loaded: rows.count, merged: 0 };
     return insertRows(this.#insertion(rows), new Set(refusals.keys()));
   }
 
@@ -315,6 +319,10 @@ export class DuckdbUnit implements Unit {
     if (batch.replays !== undefined) await writeReplays(this.#connection, names, batch.replays, rejects);
     await writeRejects(this.#connection, names, batch, newRejects(batch, rejects), firstReject, now());
     await writeLedger(this.#connection, names, target, batch, resultOf(written), now());
+  }
+
+  get #isElsewhere(): boolean {
+    return this.#plan.target.elsewhere === true;
   }
 
   get #table(): string {

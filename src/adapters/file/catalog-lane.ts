@@ -56,6 +56,11 @@ export function forgetLanes(catalog: Catalog, pipeline: string, but: readonly st
   catalog.run(sql, pipeline, JSON.stringify(but));
 }
 
+/** Forgets the pipeline's messages: they are to be read again. */
+export function forgetMessages(catalog: Catalog, pipeline: string): void {
+  catalog.run("delete from millrace_seen where pipeline = ?", pipeline);
+}
+
 /** Invariant 2: moves the position where the epoch is still the claim's; false when someone else owns the lane. */
 export function movePosition(catalog: Catalog, claim: Claim, end: Position, now: string): boolean {
   const sql = "update millrace_checkpoint set position = ?, moved_at = ? where pipeline = ? and lane = ? and epoch = ?";

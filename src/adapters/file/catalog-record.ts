@@ -39,7 +39,7 @@ function rejectOf(row: CatalogRow): StoredReject {
     source: textOf(row, "source"),
     record: numberOf(row, "record"),
     line: row["line"] === null ? undefined : numberOf(row, "line"),
-    offset: numberOf(row, "record_offset"),
+    offset: bigintOf(row, "record_offset"),
     bytes: bytesOf(row, "bytes"),
     truncated: numberOf(row, "truncated") === 1,
     reasons: jsonOf<Reason[]>(row, "reasons"),

@@ -29,12 +29,13 @@ export function fenced(batch: SinkBatch): MillraceError {
   });
 }
 
-/** Throws RepeatedMessages naming those that stand in the batch twice, or that are committed. */
-export function refuseRepeated(catalog: Catalog, batch: SinkBatch): void {
+/** Throws RepeatedMessages naming those that stand in the batch twice, or that the catalog has as committed. */
+export function refuseRepeated(catalog: Catalog | undefined, batch: SinkBatch): void {
   const ids = batch.messageIds ?? [];
   if (ids.length === 0) return;
   const repeats = repeatsOf(ids);
   if (repeats.length > 0) throw new RepeatedMessages(repeats, "batch");
+  if (catalog === undefined) return;
   const sql = "select id from millrace_seen where pipeline = ? and id in (select value from json_each(?))";
   const repeated = catalog.all(sql, batch.claim.pipeline, JSON.stringify(ids)).map((row) => textOf(row, "id"));
   if (repeated.length > 0) throw new RepeatedMessages(repeated);

@@ -4,7 +4,7 @@ import { MillraceError } from "../../core/error.ts";
 import { lineageColumn } from "../../core/lineage.ts";
 import type { Target } from "../../ports/sink.ts";
 import { type Catalog, type CatalogRow, syncFolder } from "./catalog.ts";
-import { forgetLanes } from "./catalog-lane.ts";
+import { forgetLanes, forgetMessages } from "./catalog-lane.ts";
 import { jsonOf, numberOf, textOf } from "./catalog-value.ts";
 import { misfits, type TableColumn, tableColumnsOf } from "./sink-column.ts";
 import { isPartName, tableFolder } from "./sink-part-name.ts";
@@ -82,6 +82,7 @@ function createTable(catalog: Catalog, root: string, target: Target, folder: str
   catalog.run('delete from millrace_part where "table" = ?', name);
   catalog.run("delete from millrace_table where name = ?", name);
   forgetLanes(catalog, target.pipeline, []);
+  forgetMessages(catalog, target.pipeline);
   const values = [name, folder, JSON.stringify(columns), lineage ? 1 : 0];
   catalog.run("insert into millrace_table (name, folder, columns, lineage) values (?, ?, ?, ?)", ...values);
   mkdirSync(join(root, folder), { recursive: true });

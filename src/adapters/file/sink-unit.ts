@@ -7,7 +7,7 @@ import type { Counts } from "../../core/ledger.ts";
 import type { AdapterContext } from "../../ports/adapter.ts";
 import type { SinkBatch, Target, Unit, WriteResult } from "../../ports/sink.ts";
 import { type Catalog, syncFolder } from "./catalog.ts";
-import { forgetLanes, ownsLane } from "./catalog-lane.ts";
+import { forgetLanes, forgetMessages, ownsLane } from "./catalog-lane.ts";
 import { countBatch, fenced, keepBatch, refuseRepeated, refuseReplayed } from "./sink-batch.ts";
 import type { Manifests } from "./sink-manifest.ts";
 import { laneHash, type PartFormat, partName, unfinishedName } from "./sink-part-name.ts";
@@ -54,7 +54,8 @@ export class FileUnit implements Unit {
     try {
       const { catalog } = this.#place;
       if (!ownsLane(catalog, batch.claim)) throw fenced(batch);
-      refuseRepeated(catalog, batch);
+      // What is replaced takes its messages with it: only those of the batch itself can repeat one another.
+      refuseRepeated(this.#replace ? undefined : catalog, batch);
       refuseReplayed(catalog, batch);
       const counts = countBatch(batch);
       const unfinished = await this.#writeRows(batch);
@@ -67,7 +68,7 @@ export class FileUnit implements Unit {
   }
 
   async #writeRows(batch: SinkBatch): Promise<string | undefined> {
-    if (batch.rows.count === 0) return undefined;
+    if (batch.rows.count === 0 || this.#target.elsewhere === true) return undefined;
     const { root, table, format, catalog } = this.#place;
     const hash = laneHash(batch.claim.pipeline, batch.claim.lane);
     const path = join(root, table.folder, unfinishedName(hash, batch.claim.epoch, randomUUID()));
@@ -105,6 +106,7 @@ export class FileUnit implements Unit {
   #commitInCatalog(): string[] {
     const { catalog, context, table } = this.#place;
     const now = new Date(context.now()).toISOString();
+    if (this.#replace) forgetMessages(catalog, this.#target.pipeline);
     for (const { batch, counts } of this.#written) keepBatch(catalog, table.name, batch, counts, now);
     // Names are chosen while the catalog still knows the old parts: theirs are not free until these are gone.
     const old = this.#replace ? listParts(catalog, table.name).map((part) => part.file) : [];

@@ -37,6 +37,7 @@ const facts: SinkFacts = {
   unitsMax: limit.parallel,
   wholeFileUnits: true,
   serials: false,
+  elsewhere: true,
 };
 
 /** `file:DIR`, with `?format=parquet` (the default), `csv` or `ndjson`: a folder for each table, a file for each batch. */
@@ -109,6 +110,7 @@ class FileSink implements Sink {
   }
 
   async prepare(target: Target): Promise<PreparedTarget> {
+    if (target.elsewhere === true) return { created: false, lineage: false, ddl: "" };
     refuseMerge(target);
     const { catalog, orphans, manifests } = this.#open;
     const { table, created } = catalog.inTransaction(() => {
@@ -147,7 +149,7 @@ class FileSink implements Sink {
 
   async begin(target: Target, options: { readonly replace?: boolean } = {}): Promise<Unit> {
     const { catalog, manifests } = this.#open;
-    const table = readTable(catalog, target.table);
+    const table = target.elsewhere === true ? newTable(target) : readTable(catalog, target.table);
     if (table === undefined) {
       throw new MillraceError("INTERNAL", `The table ${JSON.stringify(target.table)} was not prepared`, {
         remedy: "Please report it.",

@@ -1,6 +1,6 @@
+import { Bell } from "../../core/bell.ts";
 import { limit } from "../../core/limit.ts";
 import type { Assignment, LogLane } from "../../ports/log.ts";
-import { Bell } from "./bell.ts";
 import type { TopicView } from "./cluster.ts";
 import { classifyError } from "./errors.ts";
 import { Membership, type MembershipParts } from "./membership.ts";

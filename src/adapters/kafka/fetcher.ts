@@ -1,13 +1,13 @@
+import { Bell } from "../../core/bell.ts";
 import { limit } from "../../core/limit.ts";
 import { retryPauseMs } from "../../core/retry.ts";
+import type { Time } from "../../core/time.ts";
 import { LaneReplaced, type LogLane, RecordsGone } from "../../ports/log.ts";
 import type { Address } from "./address.ts";
-import { Bell } from "./bell.ts";
 import { type Cluster, topicError } from "./cluster.ts";
 import { brokerError, classifyError, withPurpose } from "./errors.ts";
 import { LaneFeed } from "./lane-feed.ts";
 import { offsetsOf } from "./offsets.ts";
-import type { Time } from "./patience.ts";
 import { endsTooEarly } from "./refusals.ts";
 import { type FetchedPartition, requests } from "./requests.ts";
 import type { TopicWatch } from "./topic-watch.ts";

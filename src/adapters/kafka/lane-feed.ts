@@ -1,8 +1,8 @@
+import { Bell } from "../../core/bell.ts";
 import { limit } from "../../core/limit.ts";
+import type { Time } from "../../core/time.ts";
 import type { KeptRecord, LogLane } from "../../ports/log.ts";
 import type { Address } from "./address.ts";
-import { Bell } from "./bell.ts";
-import type { Time } from "./patience.ts";
 import { batchesOf, isAbort, isControl, isTransactional, type KeptBatch, keptRecords } from "./record-batch.ts";
 import { unreadable } from "./refusals.ts";
 import type { Aborted, FetchedPartition } from "./requests.ts";

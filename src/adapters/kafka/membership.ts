@@ -7,13 +7,14 @@ import {
   type joinGroupV7,
   ResponseError,
 } from "@platformatic/kafka";
+import { Bell } from "../../core/bell.ts";
 import { limit } from "../../core/limit.ts";
+import { pauseUnlessAborted, type Time } from "../../core/time.ts";
 import type { Address } from "./address.ts";
-import { Bell } from "./bell.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Coordinators } from "./coordinators.ts";
 import { brokerErrorsOf, classifyError, withPurpose } from "./errors.ts";
-import { pauseBefore, pauseUnlessAborted, type Time } from "./patience.ts";
+import { pauseBefore } from "./patience.ts";
 import { requests } from "./requests.ts";
 import { shareOut } from "./share-out.ts";
 import type { TopicWatch } from "./topic-watch.ts";

@@ -1,22 +1,10 @@
 import { retryPauseMs } from "../../core/retry.ts";
-import type { AdapterContext } from "../../ports/adapter.ts";
+import { pauseUnlessAborted, type Time } from "../../core/time.ts";
 import { classifyError } from "./errors.ts";
-
-/** The time an adapter has: a clock, and pauses that end early when the signal aborts. */
-export type Time = Pick<AdapterContext, "now" | "pause">;
 
 /** Pauses that are drawn apart between processes. `attempt` is 1 for the first. */
 export async function pauseBefore(attempt: number, time: Time, signal: AbortSignal): Promise<void> {
   await pauseUnlessAborted(retryPauseMs(attempt, Math.random()), time, signal);
-}
-
-/** Resolves also when it is cut short. */
-export async function pauseUnlessAborted(ms: number, time: Time, signal: AbortSignal): Promise<void> {
-  try {
-    await time.pause(ms, signal);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
 }
 
 /**

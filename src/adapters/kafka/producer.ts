@@ -1,15 +1,15 @@
 import { type produceV9, ProtocolError, ResponseError } from "@platformatic/kafka";
+import { Bell } from "../../core/bell.ts";
 import { limit } from "../../core/limit.ts";
 import { retryPauseMs } from "../../core/retry.ts";
+import type { Time } from "../../core/time.ts";
 import type { LogRecord } from "../../ports/log.ts";
 import type { Address } from "./address.ts";
 import { AppendCall } from "./append-call.ts";
 import { AppendIntake } from "./append-intake.ts";
-import { Bell } from "./bell.ts";
 import { type Cluster, topicError } from "./cluster.ts";
 import { brokerError, brokerErrorsOf, classifyError, withPurpose } from "./errors.ts";
 import type { PartitionQueue, PendingBatch, Writer } from "./partition-queue.ts";
-import type { Time } from "./patience.ts";
 import { closedLog, notConfirmed, recordTooLarge } from "./refusals.ts";
 import { requests } from "./requests.ts";
 import type { TopicWatch } from "./topic-watch.ts";

@@ -191,13 +191,10 @@ function recordsIn(batch: KeptBatch, recordBytes: Buffer, from: bigint): KeptRec
   for (let index = 0; index < count; index += 1) {
     const { offsetDelta, timeMs, key, value, id } = readRecord(records, baseTimeMs);
     if (offsetDelta < first) continue;
-    kept.push({
-      offset: baseOffset + BigInt(offsetDelta),
-      value: value ?? noBytes,
-      timeMs: sameTimeMs ?? timeMs,
-      ...(key === undefined ? undefined : { key }),
-      ...(id === undefined ? undefined : { id }),
-    });
+    const record = { offset: baseOffset + BigInt(offsetDelta), value: value ?? noBytes, timeMs: sameTimeMs ?? timeMs };
+    // Spelt out: spreading what may be absent would take longer than to read the record.
+    if (key === undefined) kept.push(id === undefined ? record : { ...record, id });
+    else kept.push(id === undefined ? { ...record, key } : { ...record, key, id });
   }
   return kept;
 }

@@ -1,7 +1,7 @@
 import { limit } from "../../core/limit.ts";
+import { pauseUnlessAborted } from "../../core/time.ts";
 import type { LogLane } from "../../ports/log.ts";
 import type { Membership, MembershipParts } from "./membership.ts";
-import { pauseUnlessAborted } from "./patience.ts";
 import { requests } from "./requests.ts";
 
 /** How long the end waits for the last offsets to be told. */

@@ -1,6 +1,6 @@
 import { retryPauseMs } from "../../core/retry.ts";
+import { pauseUnlessAborted, type Time } from "../../core/time.ts";
 import type { Cluster } from "./cluster.ts";
-import { pauseUnlessAborted, type Time } from "./patience.ts";
 
 /** The shortest time between two looks. */
 const spacingMs = 100;

@@ -50,7 +50,8 @@ export class Arrivals {
 
   /** Looks at once: something was appended, or nobody waits any more. */
   ring(): void {
-    this.#woken.abort();
+    // Each abort makes an error, and a commit may ring thousands of times a second while nobody waits.
+    if (!this.#woken.signal.aborted) this.#woken.abort();
   }
 
   /** Resolves when nothing is looked for any more. Those who wait must have been aborted. */

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { type Held, Holdings } from "../../core/held.ts";
 import { limit } from "../../core/limit.ts";
 import type { AdapterContext } from "../../ports/adapter.ts";
 import type { Assignment, LogLane } from "../../ports/log.ts";
@@ -14,12 +15,6 @@ export interface MembershipParts {
   use<Result>(work: (folder: Folder) => Result): Promise<Result>;
 }
 
-/** A lane as it was assigned: with the same key it was this process's all the time. */
-interface Held {
-  readonly key: string;
-  readonly lane: LogLane;
-}
-
 /**
  * One process's part in a group. It says that it is there whether or not its assignments are taken, and leaves when the
  * signal aborts.
@@ -31,8 +26,7 @@ export class Membership {
   readonly #id = randomUUID();
   /** Resolves when it has left. */
   readonly ended: Promise<void>;
-  #given: readonly Held[] | undefined;
-  #pending: (readonly Held[])[] = [];
+  readonly #holdings = new Holdings<LogLane>();
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
   #changed = Promise.withResolvers<void>();
@@ -50,12 +44,9 @@ export class Membership {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.error;
       if (this.#ended) return undefined;
-      const held = this.#pending.shift();
-      if (held === undefined) await this.#change();
-      else if (this.#given === undefined || keysOf(held) !== keysOf(this.#given)) {
-        this.#given = held;
-        return held.map(({ lane }) => lane);
-      }
+      const lanes = this.#holdings.next();
+      if (lanes !== undefined) return lanes;
+      await this.#change();
     }
   }
 
@@ -91,7 +82,7 @@ export class Membership {
   }
 
   /** What it has; undefined when that cannot have changed. */
-  #look(folder: Folder): readonly Held[] | undefined {
+  #look(folder: Folder): readonly Held<LogLane>[] | undefined {
     const now = this.#parts.clock();
     const { meeting } = folder;
     const before = this.#beaten;
@@ -112,15 +103,8 @@ export class Membership {
     return before !== undefined && (before.boot !== boot || ms - before.ms > limit.embeddedLeaseMs);
   }
 
-  /**
-   * Notes what is to be told. What was lost since it was told last is told first, also when it came back meanwhile: whoever
-   * had it then has raised its epoch.
-   */
-  #hold(held: readonly Held[]): void {
-    const told = this.#pending[0] ?? this.#given;
-    const keys = new Set(held.map(({ key }) => key));
-    const kept = told?.filter(({ key }) => keys.has(key));
-    this.#pending = kept === undefined || kept.length === held.length ? [held] : [kept, held];
+  #hold(held: readonly Held<LogLane>[]): void {
+    this.#holdings.hold(held);
     this.#changed.resolve();
   }
 
@@ -134,14 +118,10 @@ export class Membership {
   }
 }
 
-function heldLanes(held: readonly HeldLane[], lanes: readonly LogLane[]): readonly Held[] {
+function heldLanes(held: readonly HeldLane[], lanes: readonly LogLane[]): readonly Held<LogLane>[] {
   const terms = new Map(held.map(({ name, term }) => [name, term]));
   return lanes.flatMap((lane) => {
     const term = terms.get(lane.name);
-    return term === undefined ? [] : [{ key: `${lane.name}@${lane.incarnation}#${term}`, lane }];
+    return term === undefined ? [] : [{ key: `${lane.name}@${lane.incarnation}#${term}`, thing: lane }];
   });
-}
-
-function keysOf(held: readonly Held[]): string {
-  return held.map(({ key }) => key).join(" ");
 }

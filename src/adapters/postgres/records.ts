@@ -20,7 +20,7 @@ export interface RecordPlace {
   readonly kept: boolean;
 }
 
-type RejectRow = Omit<StoredReject, "line" | "offset"> & { readonly line: bigint | null; readonly offset: bigint };
+type RejectRow = Omit<StoredReject, "line"> & { readonly line: bigint | null };
 
 const isChosen = `($1::text is null or pipeline = $1) and ($2::text is null or state = $2)
   and ($3::int8[] is null or id = any ($3)) and ($4::jsonb is null or reasons @> $4) and ($5::int8 is null or id > $5)`;
@@ -39,7 +39,6 @@ async function findRejects({ connections, names }: RecordPlace, filter: RejectFi
   return rows.map((row) => ({
     ...row,
     line: row.line === null ? undefined : Number(row.line),
-    offset: Number(row.offset),
   }));
 }
 

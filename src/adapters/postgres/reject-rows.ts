@@ -36,7 +36,7 @@ from unnest($7::int[], $8::int8[], $9::int8[], $10::int[], $11::int[], $12::bool
 }
 
 /** An array of values that need no quotes. */
-function arrayText(values: readonly (number | boolean | "null")[]): string {
+function arrayText(values: readonly (number | bigint | boolean | "null")[]): string {
   return `{${values.join(",")}}`;
 }
 

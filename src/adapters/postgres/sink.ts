@@ -25,6 +25,7 @@ import {
   ensureSchema,
   ensureState,
   forgetLanes,
+  forgetMessages,
   lockCreation,
   type StateNames,
   stateNames,
@@ -40,6 +41,7 @@ const facts: SinkFacts = {
   unitsMax,
   wholeFileUnits: true,
   serials: true,
+  elsewhere: true,
 };
 
 /** A sink in PostgreSQL 12 or later. Throws URL_INVALID. */
@@ -103,6 +105,7 @@ export class PostgresSink implements Sink {
   }
 
   async prepare(target: Target): Promise<PreparedTarget> {
+    if (target.elsewhere === true) return { created: false, lineage: false, ddl: "" };
     checkNames(target);
     const found = await this.#describe(target.table);
     const created = found === undefined && (await this.#create(target));
@@ -150,9 +153,7 @@ values ($1, $2, 0, $3, $4) on conflict (pipeline, lane) do nothing`;
 
   async begin(target: Target, options: { readonly replace?: boolean } = {}): Promise<Unit> {
     const { names } = this.#open();
-    const table = this.#tables.get(target.table) ?? (await this.#describe(target.table));
-    if (table === undefined) throw vanished(target.table);
-    this.#tables.set(target.table, table);
+    const table = target.elsewhere === true ? undefined : await this.#tableOf(target);
     const habit = this.#habits.get(target.table) ?? newHabit();
     this.#habits.set(target.table, habit);
     const client = await this.#connections.connect();
@@ -186,6 +187,13 @@ values ($1, $2, 0, $3, $4) on conflict (pipeline, lane) do nothing`;
     throw new MillraceError("INTERNAL", "The sink is not open", { remedy: "Call open first." });
   }
 
+  async #tableOf(target: Target): Promise<TableInfo> {
+    const table = this.#tables.get(target.table) ?? (await this.#describe(target.table));
+    if (table === undefined) throw vanished(target.table);
+    this.#tables.set(target.table, table);
+    return table;
+  }
+
   #describe(table: string): Promise<TableInfo | undefined> {
     const { schema } = this.#open();
     return this.#connections.use((client) => describeTable(client, schema, table));
@@ -202,6 +210,7 @@ values ($1, $2, 0, $3, $4) on conflict (pipeline, lane) do nothing`;
       for (const statement of targetDdl(schema, target)) await ask(client, purpose, statement);
       // Positions of a table that is gone mean nothing for the new one.
       await ask(client, "forgetting positions of an earlier table", forgetLanes(names, target.pipeline, []));
+      await ask(client, "forgetting messages of an earlier table", forgetMessages(names, target.pipeline));
       return true;
     });
   }

@@ -41,6 +41,11 @@ where pipeline = $1 and ${isRealLane} and lane <> all ($2::text[])`;
   return { text, values: [pipeline, but] };
 }
 
+/** Forgets the messages of pipeline `$1`: they are to be read again. */
+export function forgetMessages(names: StateNames, pipeline: string): Statement {
+  return { text: `delete from ${names.seen} where pipeline = $1`, values: [pipeline] };
+}
+
 /** Positions and definitions are json, not jsonb: kept as the very text that they were given as. */
 export function stateDdl(names: StateNames): readonly string[] {
   return [

@@ -13,13 +13,14 @@ import { type Habit, loadRows } from "./load.ts";
 import { qualifiedName } from "./names.ts";
 import { reasonOf } from "./refusal.ts";
 import { Savepoint } from "./savepoint.ts";
-import { forgetLanes, type StateNames } from "./state.ts";
+import { forgetLanes, forgetMessages, type StateNames } from "./state.ts";
 
 export interface UnitPlan {
   readonly client: PoolClient;
   readonly names: StateNames;
   readonly target: Target;
-  readonly table: TableInfo;
+  /** Undefined where the rows lie elsewhere. */
+  readonly table: TableInfo | undefined;
   readonly habit: Habit;
   readonly replace: boolean;
   /** Told when the unit has given its session back. */
@@ -28,10 +29,13 @@ export interface UnitPlan {
 
 /** Starts the transaction on the session of the plan, which belongs to the unit from here on. */
 export async function beginUnit(plan: UnitPlan): Promise<Unit> {
-  const { client, replace, table } = plan;
+  const { client, names, target, replace, table } = plan;
   try {
     await ask(client, "beginning a transaction", "begin");
-    if (replace) await emptyTable(client, qualifiedName(table.schema, table.name));
+    if (replace && table !== undefined) {
+      await emptyTable(client, qualifiedName(table.schema, table.name));
+      await ask(client, "forgetting replaced messages", forgetMessages(names, target.pipeline));
+    }
   } catch (error) {
     client.release(true);
     throw error;
@@ -147,7 +151,7 @@ async function writeBatch(plan: UnitPlan, batch: SinkBatch): Promise<WriteResult
 async function writeRows(plan: UnitPlan, batch: SinkBatch): Promise<{ refused: readonly Reject[]; merged: number }> {
   const { client, target, table } = plan;
   const { rows } = batch;
-  if (rows.count === 0) return { refused: [], merged: 0 };
+  if (rows.count === 0 || table === undefined) return { refused: [], merged: 0 };
   const ofKey = new Set(keyIndexes(target, table));
   const loading: Loading = {
     client,

@@ -1,2 +1,3 @@
+export { redisLog } from "./log.ts";
 export { redisReplicas } from "./store-replicas.ts";
 export { redisStore } from "./store.ts";

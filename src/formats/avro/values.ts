@@ -1,12 +1,13 @@
 import avro from "avsc";
 import type { SinkColumn } from "../../ports/rows.ts";
+import { decimalText } from "./logical.ts";
 import { type AvroField, type AvroSchema, avroSchema } from "./schema.ts";
 
 /** A row of plain forms: texts or null, as `engine/row-forms` defines them and `docs/backups.md` describes them. */
 type RowTexts = readonly (string | null)[];
 
 /** What avsc takes and gives: numbers, bigints for longs, buffers for decimals. */
-type AvroValue = null | boolean | number | bigint | string | Uint8Array;
+export type AvroValue = null | boolean | number | bigint | string | Uint8Array;
 
 /** Between rows of plain forms and the bytes of Avro records. */
 export interface RecordCodec {
@@ -22,7 +23,7 @@ export interface RecordCodec {
 
 export function recordCodec(table: string, columns: readonly SinkColumn[]): RecordCodec {
   const schema = avroSchema(table, columns);
-  const type = avro.Type.forSchema(schema as Parameters<typeof avro.Type.forSchema>[0], { typeHook });
+  const type = recordType(schema);
   const fields = schema.fields.map((field, index) => fieldCodec(field, columns[index]));
   return {
     schema,
@@ -45,6 +46,11 @@ export function recordCodec(table: string, columns: readonly SinkColumn[]): Reco
       return { row, end: decoded.offset };
     },
   };
+}
+
+/** What writes and reads records of the schema, longs as bigints. */
+export function recordType(schema: AvroSchema): avro.Type {
+  return avro.Type.forSchema(schema as Parameters<typeof avro.Type.forSchema>[0], { typeHook });
 }
 
 interface FieldCodec {
@@ -91,7 +97,8 @@ function bitsOf(value: number): string {
 /** Numbers below this take at most 6 bytes, which buffers write faster than bigints become any. */
 const fewBytes = 2 ** 47;
 
-function unscaledBytes(text: string): Uint8Array {
+/** A decimal, with all digits behind its point, as its unscaled number in two's complement, big end first. */
+export function unscaledBytes(text: string): Uint8Array {
   const digits = text.replace(".", "");
   const number = Number(digits);
   if (number > -fewBytes && number < fewBytes) return smallBytes(number);
@@ -109,15 +116,6 @@ function smallBytes(value: number): Uint8Array {
   const bytes = Buffer.allocUnsafe(length);
   bytes.writeIntBE(value, 0, length);
   return bytes;
-}
-
-function decimalText(bytes: Uint8Array, scale: number): string {
-  const unsigned = bytes.byteLength === 0 ? 0n : BigInt(`0x${Buffer.from(bytes).toString("hex")}`);
-  const unscaled = BigInt.asIntN(8 * bytes.byteLength, unsigned);
-  const sign = unscaled < 0n ? "-" : "";
-  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, "0");
-  if (scale === 0) return sign + digits;
-  return `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
 }
 
 /** avsc reads a long as a number, and refuses those that a number cannot hold. */

@@ -73,7 +73,7 @@ function framedLines(
     at: (index) => {
       const start = starts[index] as number;
       const end = (starts[index + 1] as number) - lineEnd;
-      return { line: place.line + index, offset: place.byte + start, bytes: text.subarray(start, end) };
+      return { line: place.line + index, offset: BigInt(place.byte + start), bytes: text.subarray(start, end) };
     },
     taken: text.length,
     lines: count,

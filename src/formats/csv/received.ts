@@ -41,6 +41,8 @@ export function receivedValues(record: Uint8Array): string[] {
 
 const mark = Buffer.from([0xef, 0xbb, 0xbf]);
 
+const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength);
+
 async function* withoutMark(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   let head: Buffer | undefined = Buffer.alloc(0);
   for await (const piece of pieces) {
@@ -48,7 +50,7 @@ async function* withoutMark(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<U
       yield piece;
       continue;
     }
-    head = Buffer.concat([head, piece]);
+    head = head.length === 0 ? viewOf(piece) : Buffer.concat([head, piece]);
     if (head.length < mark.length) continue;
     yield head.subarray(head.subarray(0, mark.length).equals(mark) ? mark.length : 0);
     head = undefined;

@@ -1,70 +1,68 @@
-import type { Position } from "../../core/checkpoint.ts";
-import type { Reject } from "../../core/reject.ts";
-import type { RawBatch, RecordAt } from "../../ports/source.ts";
+import { isUtf8 } from "node:buffer";
+import type { DecodedMessages, Message, MessageBounds, MessageFormat } from "../../ports/messages.ts";
+import type { RecordAt } from "../../ports/source.ts";
 import { byteOf } from "../csv/dialect.ts";
-import type { ReadBounds } from "../frame.ts";
 import { batchOfRecords } from "../replay.ts";
-import { frameLines } from "./lines.ts";
 
-/** A record of a log: one JSON object. */
-export interface Message {
-  readonly offset: bigint;
-  readonly value: Uint8Array;
+/** JSON values, an object each. */
+export function jsonMessages({ ignoreExtra }: { readonly ignoreExtra: boolean }): MessageFormat {
+  return { decode: async (messages, bounds) => messageBatch(messages, ignoreExtra, bounds) };
 }
-
-export interface MessageBatch {
-  readonly start: Position;
-  readonly end: Position;
-  readonly ignoreExtra: boolean;
-  readonly bounds: ReadBounds;
-}
-
-const newline = Buffer.from("\n");
 
 /**
  * Messages as a batch: record `n` is `messages[n]`. One that is no JSON object in UTF-8, is empty or too large is
- * malformed, alone. Offsets stand in rejects as numbers; those of every log known lie below 2^53.
+ * malformed, alone.
  */
 export function messageBatch(
   messages: readonly Message[],
-  { start, end, ignoreExtra, bounds }: MessageBatch,
-): RawBatch {
+  ignoreExtra: boolean,
+  bounds: MessageBounds,
+): DecodedMessages {
   const format = ignoreExtra ? { format: "json", ignoreExtra } : { format: "json" };
-  const framed = messages.some(needsLook) ? undefined : frameAsLines(messages, ignoreExtra, bounds);
-  const records = (): RecordAt[] => messages.map((message) => recordAt(message));
-  const batch = framed ?? batchOfRecords(format, records(), bounds);
-  return { ...batch, start, end, read: messages.length, format };
+  const lines = asLines(messages, ignoreExtra, bounds);
+  const batch = lines ?? batchOfRecords(format, messages.map(recordAt), bounds);
+  return { ...batch, read: messages.length, format };
 }
 
 function recordAt({ offset, value }: Message): RecordAt {
-  return { line: undefined, offset: Number(offset), bytes: value };
+  return { line: undefined, offset, bytes: value };
 }
 
-/** Nearly all messages are one line of text; for the others a look at each of them is needed. */
-function needsLook({ value }: Message): boolean {
-  return value.length === 0 || value.includes(byteOf.lf) || value.includes(byteOf.cr) || value.includes(byteOf.nul);
-}
-
-function frameAsLines(
+/** Nearly all batches are lines of text, whole; undefined where one of the messages needs a look of its own. */
+function asLines(
   messages: readonly Message[],
   ignoreExtra: boolean,
-  bounds: ReadBounds,
-): Omit<RawBatch, "start" | "end" | "format"> | undefined {
-  const text = Buffer.concat(messages.flatMap(({ value }) => [value, newline]));
-  const framed = frameLines(ignoreExtra, bounds)(text, true, { byte: 0, line: 1 });
-  if (framed === undefined || framed.read !== messages.length) return undefined;
-  const at = (record: number): RecordAt => recordAt(messages[record] as Message);
+  { recordBytes }: MessageBounds,
+): Omit<DecodedMessages, "format"> | undefined {
+  let sizeBytes = 0;
+  for (const { value } of messages) {
+    const { length } = value;
+    if (length === 0 || length > recordBytes) return undefined;
+    sizeBytes += length;
+  }
+  const text = Buffer.allocUnsafeSlow(sizeBytes + messages.length);
+  let at = 0;
+  for (const { value } of messages) {
+    text.set(value, at);
+    at += value.length;
+    text[at] = byteOf.lf;
+    at += 1;
+  }
+  if (text.includes(byteOf.nul) || text.includes(byteOf.cr) || !isUtf8(text)) return undefined;
+  if (countLines(text) !== messages.length) return undefined;
   return {
-    read: framed.read,
-    sizeBytes: text.length - messages.length,
-    records: framed.records,
-    count: framed.count,
-    malformed: framed.malformed.map((reject): Reject => ({ ...reject, ...placeOf(at(reject.record)) })),
-    recordOf: (index) => framed.recordOf(index),
-    at: (index) => at(framed.recordOf(index)),
+    read: messages.length,
+    sizeBytes,
+    records: ignoreExtra ? { kind: "json", text, ignoreExtra } : { kind: "json", text },
+    count: messages.length,
+    malformed: [],
+    recordOf: (index) => index,
+    at: (index) => recordAt(messages[index] as Message),
   };
 }
 
-function placeOf({ line, offset }: RecordAt): Pick<Reject, "line" | "offset"> {
-  return { line, offset };
+function countLines(text: Buffer): number {
+  let count = 0;
+  for (let at = text.indexOf(byteOf.lf); at >= 0; at = text.indexOf(byteOf.lf, at + 1)) count += 1;
+  return count;
 }

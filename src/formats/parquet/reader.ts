@@ -106,7 +106,7 @@ function batchOf(records: readonly Buffer[], start: FilePosition, { layout }: Pa
     count: records.length,
     malformed: [],
     recordOf: (index) => index,
-    at: (index) => ({ line: undefined, offset: start.row + index, bytes: records[index] as Buffer }),
+    at: (index) => ({ line: undefined, offset: BigInt(start.row + index), bytes: records[index] as Buffer }),
     format: parquetFormat,
   };
 }

@@ -62,7 +62,7 @@ export class Scene implements AsyncDisposable {
       ...{ end: { row: claim.position.row + rows.length }, read: rows.length, filtered: 0, rejects: [], format: {} },
       ...{ rows: made, startedAt: "2024-01-01T00:00:00.000Z" },
       refuse: (row, reason) => ({
-        ...{ record: row, line: row + 1, offset: row * 10, bytes: Buffer.from(`row ${row}`), truncated: false },
+        ...{ record: row, line: row + 1, offset: BigInt(row * 10), bytes: Buffer.from(`row ${row}`), truncated: false },
         reasons: [reason],
       }),
       ...more,

@@ -181,7 +181,7 @@ describe("a batch of a guest", () => {
     const bytes = Buffer.alloc(2000, "x");
     const rejects = Array.from({ length: 3000 }, (_, record): Reject => {
       const reasons = [{ code: "malformed", message: "it is" } as const];
-      return { record, line: record + 1, offset: record * 2000, bytes, truncated: false, reasons };
+      return { record, line: record + 1, offset: BigInt(record * 2000), bytes, truncated: false, reasons };
     });
     const messageIds = rejects.map(({ record }) => `message ${record} ${"y".repeat(300)}`);
     const more = { rejects, messageIds, read: 3000, end: { row: 3000 } };

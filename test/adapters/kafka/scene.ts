@@ -62,9 +62,7 @@ export class Scene implements AsyncDisposable {
 
 /** `url` is that of a server: `kafka://host:port,host:port`. */
 export function logAt(url: string, topic: string, options = ""): Log {
-  const [first = "", ...others] = brokersOf(url);
-  const more = others.length === 0 ? "" : `&brokers=${others.join(",")}`;
-  return kafkaLog(parsePlace(`kafka://${first}/${topic}?${options}${more}`.replace("?&", "?")), context);
+  return kafkaLog(parsePlace(`${url}/${topic}?${options}`), context);
 }
 
 export function brokersOf(url: string): string[] {

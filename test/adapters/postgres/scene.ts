@@ -99,7 +99,7 @@ export function makeReject(record: number, reason: Reason): Reject {
   return {
     record,
     line: record + 1,
-    offset: record,
+    offset: BigInt(record),
     bytes: Buffer.from(`row ${record}`),
     truncated: false,
     reasons: [reason],

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { EngineHost } from "../../../ports/engine.ts";
-import type { SinkBatch, Unit, WriteResult } from "../../../ports/sink.ts";
+import type { SinkBatch, Target, Unit, WriteResult } from "../../../ports/sink.ts";
 import { over } from "../unit-errors.ts";
 import { piecesOf, rejectBytes, textBytes } from "./pieces.ts";
 import type { BegunUnit, Calls, SentBatch, StagedItems } from "./protocol.ts";
@@ -20,11 +20,13 @@ export interface UnitConnection {
 /** A transaction on the host. Rows go there in a file, all else over the socket. */
 export class GuestUnit implements Unit {
   readonly #begun: BegunUnit;
+  readonly #target: Target;
   readonly #connection: UnitConnection;
   #state: "open" | "failed" | "ended" = "open";
 
-  constructor(begun: BegunUnit, connection: UnitConnection) {
+  constructor(begun: BegunUnit, target: Target, connection: UnitConnection) {
     this.#begun = begun;
+    this.#target = target;
     this.#connection = connection;
   }
 
@@ -63,7 +65,7 @@ export class GuestUnit implements Unit {
 
   async #write(batch: SinkBatch, write: number): Promise<WriteResult> {
     const { rows, rejects, messageIds = [] } = batch;
-    const file = rows.count === 0 ? undefined : `${write}.parquet`;
+    const file = rows.count === 0 || this.#target.elsewhere === true ? undefined : `${write}.parquet`;
     if (file !== undefined) await writeRowFile(this.#connection.engine, rows, join(this.#begun.folder, file));
     for (const some of piecesOf(rejects, rejectBytes)) await this.#stage({ rejects: some });
     for (const some of piecesOf(messageIds, textBytes)) await this.#stage({ messageIds: some });

@@ -68,7 +68,7 @@ export class Guest implements Way {
 
   async begin(target: Target, options: { readonly replace?: boolean } = {}): Promise<Unit> {
     const begun = await this.#call("begin", target, options);
-    return new GuestUnit(begun, {
+    return new GuestUnit(begun, target, {
       call: (name, ...args) => this.#call(name, ...args),
       batches: this.#batches,
       engine: this.#context.engine,

@@ -17,7 +17,7 @@ import type {
 import type { Refusal } from "../written-batch.ts";
 
 /** Raised with every change of what is said here, so that two processes never misunderstand each other. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** A batch without what is sent beside it: rejects and message ids by `stage`, rows in a file. */
 export interface SentBatch extends Omit<SinkBatch, "rows" | "rejects" | "messageIds" | "refuse"> {
@@ -25,7 +25,7 @@ export interface SentBatch extends Omit<SinkBatch, "rows" | "rejects" | "message
   readonly write: number;
   readonly columns: readonly SinkColumn[];
   readonly count: number;
-  /** Parquet with `_row` and the columns, in the session's folder; absent when there is no row. */
+  /** Parquet with `_row` and the columns, in the session's folder; absent when there is no row, or the rows lie elsewhere. */
   readonly file: string | undefined;
 }
 

@@ -1,12 +1,12 @@
-import type { Time } from "./patience.ts";
+import { pauseUnlessAborted, type Time } from "./time.ts";
 
 /** Wakes a loop that waits for something to happen or for time to pass. Rung while nobody waits, it wakes the next wait. */
 export class Bell {
-  readonly #time: Time;
+  readonly #time: Pick<Time, "pause">;
   #rung = false;
   #wake: (() => void) | undefined;
 
-  constructor(time: Time) {
+  constructor(time: Pick<Time, "pause">) {
     this.#time = time;
   }
 
@@ -15,10 +15,12 @@ export class Bell {
     this.#wake?.();
   }
 
-  /** Resolves when it is rung, or after `ms` where that is given. For one loop at a time. */
-  async heard(ms?: number): Promise<void> {
+  /** Resolves with true when it is rung, with false after `ms` where that is given. For one loop at a time. */
+  async heard(ms?: number): Promise<boolean> {
     if (!this.#rung) await this.#wait(ms);
+    const rung = this.#rung;
     this.#rung = false;
+    return rung;
   }
 
   async #wait(ms: number | undefined): Promise<void> {
@@ -26,7 +28,7 @@ export class Bell {
     const rung = new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
-    const passed = ms === undefined ? [] : [this.#time.pause(ms, woken.signal).catch(() => {})];
+    const passed = ms === undefined ? [] : [pauseUnlessAborted(ms, this.#time, woken.signal)];
     await Promise.race([rung, ...passed]);
     this.#wake = undefined;
     woken.abort();

@@ -1,0 +1,1 @@
+export { mysqlSink } from "./sink.ts";

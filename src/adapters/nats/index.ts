@@ -1,0 +1,1 @@
+export { natsLog } from "./log.ts";

@@ -1,0 +1,1 @@
+export { schemaRegistry } from "./registry.ts";

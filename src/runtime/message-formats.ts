@@ -1,0 +1,59 @@
+import type { Contract } from "../core/contract.ts";
+import { MillraceError } from "../core/error.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { SourceOptions } from "../core/pipeline.ts";
+import { avroMessages } from "../formats/avro/messages.ts";
+import { jsonMessages } from "../formats/json/messages.ts";
+import type { AdapterContext } from "../ports/adapter.ts";
+import type { MessageFormat } from "../ports/messages.ts";
+import { openRegistry } from "./schemes.ts";
+
+/** A format and what ends with it. */
+export interface OpenFormat {
+  readonly format: MessageFormat;
+  close(): Promise<void>;
+}
+
+/**
+ * How the records of a log are read, as the options of the source say. `contract` is undefined while it is still to be
+ * inferred. Throws PIPELINE_INVALID, URL_INVALID.
+ */
+export async function openMessageFormat(
+  { format = "json", registry: url, ignoreExtra = false }: SourceOptions,
+  contract: Contract | undefined,
+  context: AdapterContext,
+): Promise<OpenFormat> {
+  if (format === "avro") {
+    if (url === undefined) throw mistake("Avro is read with a schema registry, and none is named");
+    const registry = await openRegistry(url, context);
+    return { format: avroMessages({ registry, contract, ignoreExtra }), close: () => registry.close() };
+  }
+  if (url !== undefined) throw mistake("a schema registry is named, and the format is not avro");
+  if (format !== "json" && format !== "ndjson") throw mistake(`records of a log cannot be ${format}`);
+  return { format: jsonMessages({ ignoreExtra }), close: async () => undefined };
+}
+
+/**
+ * The source options by which rejects of a log of Avro are read again: those of today's pipeline, else what was kept with
+ * them, which lacks the password of the registry. Throws CONFIG_INVALID when no registry can be asked.
+ */
+export function keptAvro(kept: JsonObject, { registry: given, ignoreExtra }: SourceOptions): SourceOptions {
+  const shown = kept["registry"];
+  const registry = given ?? (typeof shown === "string" && !shown.includes("***") ? shown : undefined);
+  if (registry !== undefined) {
+    return { format: "avro", registry, ignoreExtra: ignoreExtra ?? kept["ignoreExtra"] === true };
+  }
+  throw new MillraceError(
+    "CONFIG_INVALID",
+    `Records of Avro cannot be read without their registry ${JSON.stringify(shown)}`,
+    {
+      remedy: "Name it with --registry URL, its password included.",
+    },
+  );
+}
+
+function mistake(what: string): MillraceError {
+  return new MillraceError("PIPELINE_INVALID", `The source has a mistake: ${what}`, {
+    remedy: 'Logs hold json, or avro with its registry: { format: "avro", registry: "http://host:8081" }.',
+  });
+}
