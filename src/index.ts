@@ -66,6 +66,13 @@ export type { Message, Notifier, Picture } from "./ports/notifier.ts";
 export type { Replica, ReplicaContent, ReplicaEntry, Replicas } from "./ports/replicas.ts";
 export type { Store, StoreEntry } from "./ports/store.ts";
 export type { FileRelation, RelationColumn } from "./runtime/file-relation.ts";
+export {
+  constantColumns,
+  duplicatedColumns,
+  missingColumns,
+  type ColumnProfile,
+  type Profile,
+} from "./transforms/profile/profile.ts";
 export type { TicketLook, TicketRepair, Tickets, TicketTurn } from "./runtime/tickets.ts";
 export type { KeptRecord, Log, LogLane, LogRecord } from "./ports/log.ts";
 export type { Change } from "./ports/transform.ts";

@@ -2,7 +2,10 @@ import { join } from "node:path";
 import { quoteIdentifier, quoteLiteral } from "../core/identifier.ts";
 import type { SourceOptions } from "../core/pipeline.ts";
 import { describeColumns } from "../engine/described.ts";
+import { describedColumns } from "../engine/staged.ts";
 import type { EngineConnection } from "../ports/engine.ts";
+import { measureColumns, profileOf } from "../transforms/profile/measure.ts";
+import type { Profile } from "../transforms/profile/profile.ts";
 import { inTemporaryFolder } from "./backup-folder.ts";
 import { loadPipeline } from "./load.ts";
 import { runIn } from "./run.ts";
@@ -23,12 +26,21 @@ export interface FileRelation {
   readonly rows: number;
   /** Records that could not be read. */
   readonly rejected: number;
+  /** What all rows show of the columns, of this relation or of one made of it whose rows `rowid` numbers too. */
+  profile(relation?: string): Promise<Profile>;
 }
 
 export interface FileRelationOptions {
   readonly source: SourceOptions;
   /** Where the relation lies meanwhile: it may be larger than memory. */
   readonly folder: string;
+}
+
+async function profiled(connection: EngineConnection, relation: string): Promise<Profile> {
+  const [counted] = await connection.all(`select count(*) as rows from ${relation}`);
+  const measured = { relation, rows: Number(counted?.["rows"] ?? 0), row: "rowid" };
+  const columns = await describedColumns(connection, relation);
+  return profileOf(connection, measured, await measureColumns(connection, measured, columns));
 }
 
 /** Does `work` with the records of the file at `url`, by way of a pipeline. Throws what reading the file throws. */
@@ -51,7 +63,8 @@ export async function withFileRelation<Result>(
       const relation = `${database}.main.data`;
       const described = await describeColumns(connection, `select * from ${relation}`);
       const columns = described.map(({ name, type }) => ({ name, type }));
-      return await work({ connection, relation, columns, rows: loaded, rejected });
+      const profile = (of = relation): Promise<Profile> => profiled(connection, of);
+      return await work({ connection, relation, columns, rows: loaded, rejected, profile });
     } finally {
       // Whatever a statement that failed still holds goes with its connection.
       connection.close();

@@ -101,12 +101,6 @@ export async function openStore(url: string, context: AdapterContext): Promise<S
   return factory(place, context);
 }
 
-/** The schema registry at `url`, not yet connected. */
-export async function openRegistry(url: string, context: AdapterContext): Promise<SchemaRegistry> {
-  const factory = await factoryOf(registries, parsePlace(url), "There is no schema registry at", "Schema registries");
-  return factory(url, context);
-}
-
 /** The drop at `url`, not yet connected. */
 export async function openDrop(url: string, context: AdapterContext): Promise<Drop> {
   const place = parsePlace(url);
@@ -119,6 +113,12 @@ export async function openNotifier(url: string, context: AdapterContext): Promis
   const place = parsePlace(url);
   const factory = await factoryOf(notifiers, place, "Messages cannot go to", "Notifiers");
   return factory(place, context);
+}
+
+/** The schema registry at `url`, not yet connected. */
+export async function openRegistry(url: string, context: AdapterContext): Promise<SchemaRegistry> {
+  const factory = await factoryOf(registries, parsePlace(url), "There is no schema registry at", "Schema registries");
+  return factory(url, context);
 }
 
 /** The replicas at `url`, not yet connected. */

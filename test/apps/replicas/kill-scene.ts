@@ -93,5 +93,12 @@ function twoPieces(piece: () => void): FileRelation {
     scan: stream,
     close: () => undefined,
   };
-  return { connection, relation: "data", columns: [{ name: "n", type: "INTEGER" }], rows: 6, rejected: 0 };
+  return {
+    connection,
+    relation: "data",
+    columns: [{ name: "n", type: "INTEGER" }],
+    rows: 6,
+    rejected: 0,
+    profile: async () => ({ rows: 6, columns: [] }),
+  };
 }
