@@ -80,7 +80,6 @@ export { type AddressColumns, addresses } from "./transforms/addresses.ts";
 export { dedupe } from "./transforms/dedupe.ts";
 export { impute, type ImputeStrategy } from "./transforms/impute.ts";
 export { narrow } from "./transforms/narrow.ts";
-export type { ColumnProfile, Profile } from "./transforms/profile/profile.ts";
 export { profile } from "./transforms/profile/step.ts";
 export { repairJson } from "./transforms/repair-json.ts";
 export { scale, type ScaleMethod, type Scaling, unscale, unscaleSql } from "./transforms/scale.ts";

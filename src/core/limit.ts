@@ -37,7 +37,7 @@ export const limit = {
   zipDirectoryBytes: 16 * MiB,
   /** Of a workbook: its texts, those of them held in memory, the rest lying in a file, and sheets. */
   sharedTextBytes: 2048 * MiB,
-  sharedTextMemoryBytes: 24 * MiB,
+  sharedTextMemoryBytes: 8 * MiB,
   sheets: 10_000,
   /** First rejects shown in a summary. */
   rejectsShown: 5,

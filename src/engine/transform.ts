@@ -85,13 +85,15 @@ class TransformWork {
       return `cast(${sql} as ${engineType(column ?? this.#column(name))}) as ${quoteIdentifier(name)}`;
     });
     const replaced = values.length === 0 ? "" : ` replace (${values.join(", ")})`;
-    const { fails = [], keeps = "true" } = this.#compiled;
+    const { fails = [], keeps = "true", asides = {} } = this.#compiled;
     const conditions = [`(${keeps})`, ...fails.map(({ condition }) => `not coalesce(${condition}, false)`)];
     // As a column: a window may stand there, and not in WHERE.
-    const rows = `(select *, ${conditions.join(" and ")} as ${keptColumn} from batch) where ${keptColumn}`;
+    const own = { [keptColumn]: conditions.join(" and "), ...asides };
+    const added = Object.entries(own).map(([name, sql]) => `${sql} as ${name}`);
+    const rows = `(select *, ${added.join(", ")} from batch) where ${keptColumn}`;
     // In one turn of the connection: another batch on it means another relation by that name.
     await this.#connection.run(
-      `create or replace temp view batch as select * from ${this.#before.table}; create table ${this.#table} as select * exclude (${keptColumn})${replaced} from ${rows}`,
+      `create or replace temp view batch as select * from ${this.#before.table}; create table ${this.#table} as select * exclude (${Object.keys(own).join(", ")})${replaced} from ${rows}`,
     );
   }
 

@@ -58,7 +58,9 @@ export class WholeRows {
 
   /** What the step measures of all rows. `now` is the time of the load. */
   measure(step: TransformStep, now: string): Promise<Json> {
-    return transformOf(step.name, this.#engine).measure(step.options, this.#whole(now));
+    const { whole } = transformOf(step.name, this.#engine);
+    if (whole === undefined) throw new TypeError(`${step.name} measures nothing`);
+    return whole.measure(step.options, this.#whole(now));
   }
 
   /** Sends all rows through a step that has been measured. */

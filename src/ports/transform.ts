@@ -34,6 +34,8 @@ export interface BatchPlace {
 
 /** What a step does to the rows of a batch, as SQL over the relation `batch`. */
 export interface Compiled {
+  /** Values that `values` name, computed once: by a name that starts with `_millrace_`. */
+  readonly asides?: Readonly<Record<string, string>>;
   /** By column: its new value, and the column where it becomes another one. */
   readonly values?: Readonly<Record<string, { readonly sql: string; readonly column?: Column }>>;
   /** Texts that SQL cannot change: those for which `needs` is true are given to `change`, each different one once. */
@@ -56,16 +58,22 @@ export interface TextChange {
 /** A kind of step that comes with Millrace: SQL made from options and, where it needs them, from measured parameters. */
 export interface Transform {
   readonly name: string;
-  /** Whether it must look at all rows first. Throws PIPELINE_INVALID for options that do not fit the columns. */
-  needsWhole(options: JsonObject, columns: readonly SinkColumn[]): boolean;
+  /** What it looks at all rows for; absent where it never does. */
+  readonly whole?: WholeLook;
+  /** Without parameters, where nothing is known yet, it only says what becomes of the columns. */
+  compile(step: TransformStep, columns: readonly SinkColumn[], place: BatchPlace): Compiled;
+}
+
+/** What a transform looks at all rows for. */
+export interface WholeLook {
+  /** Whether it must, with these options. Throws PIPELINE_INVALID for options that do not fit the columns. */
+  isNeeded(options: JsonObject, columns: readonly SinkColumn[]): boolean;
   /** Its parameters hold for these rows alone: they are measured in every run, and are `ofRun`. */
   readonly isOfRun?: boolean;
   /** Where there is no end of rows to look at, it looks at those of a batch. */
   readonly worksByBatch?: boolean;
   /** The parameters, from all rows. */
   measure(options: JsonObject, whole: Whole): Promise<Json>;
-  /** Without parameters, where nothing is known yet, it only says what becomes of the columns. */
-  compile(step: TransformStep, columns: readonly SinkColumn[], place: BatchPlace): Compiled;
 }
 
 /** Finds a transform by its name. */

@@ -67,7 +67,7 @@ export async function fitSteps(place: FitPlace, run: FitRun): Promise<PipelineWi
   for (let index = 0; index < steps.length; index += 1) {
     const step = steps[index];
     if (step?.kind !== "transform" || !(await isUnfitted(steps, index, pipeline, engine))) continue;
-    if (place.openSource === undefined && transformOf(step.name, engine).worksByBatch === true) continue;
+    if (place.openSource === undefined && transformOf(step.name, engine).whole?.worksByBatch === true) continue;
     steps = await fitFrom(index, steps, place, run);
   }
   return { ...pipeline, steps };
@@ -86,8 +86,9 @@ async function isUnfitted(
 ): Promise<boolean> {
   const step = steps[index];
   if (step?.kind !== "transform" || step.parameters !== undefined || step.ofRun !== undefined) return false;
-  const columns = await sinkColumnsOf(contract, steps.slice(0, index), engine);
-  return transformOf(step.name, engine).needsWhole(step.options, columns);
+  const { whole } = transformOf(step.name, engine);
+  if (whole === undefined) return false;
+  return whole.isNeeded(step.options, await sinkColumnsOf(contract, steps.slice(0, index), engine));
 }
 
 /** One pass over the source: the step at `index` is measured, and those behind it as long as SQL is all they need. */
@@ -100,9 +101,10 @@ async function fitFrom(index: number, steps: readonly Step[], place: FitPlace, r
     for (let at = index; at < fitted.length; at += 1) {
       const step = fitted[at];
       if (step?.kind !== "transform" || (at > index && !canGoOn(step, engine, whole))) break;
-      const needs = await isUnfitted(fitted, at, pipeline, engine);
-      const parameters = needs ? await whole.measure(step, new Date(run.now).toISOString()) : undefined;
-      const { isOfRun = false, worksByBatch = false } = transformOf(step.name, engine);
+      const { whole: look } = transformOf(step.name, engine);
+      const isMeasured = step.parameters !== undefined || look?.isNeeded(step.options, whole.columns) !== true;
+      const parameters = !isMeasured ? await whole.measure(step, new Date(run.now).toISOString()) : undefined;
+      const { isOfRun = false, worksByBatch = false } = look ?? {};
       const next = parameters === undefined ? step : { ...step, ...(isOfRun ? { ofRun: parameters } : { parameters }) };
       fitted[at] = next;
       if (parameters !== undefined) run.onEvent({ event: "measured", step: step.name, rows: whole.count, parameters });
@@ -192,7 +194,7 @@ async function keptSteps(
   return pipeline.steps.map((step, index) => {
     const found = parameters[index];
     if (step.kind !== "transform" || found === undefined) return step;
-    return transformOf(step.name, engine).isOfRun === true ? step : { ...step, parameters: found };
+    return transformOf(step.name, engine).whole?.isOfRun === true ? step : { ...step, parameters: found };
   });
 }
 
@@ -206,7 +208,7 @@ function inOrder(value: Json): string {
 /** Throws PIPELINE_INVALID when a step would work without the parameters that it needs. */
 export async function requireFitted(pipeline: PipelineWithContract, engine: Engine): Promise<void> {
   for (const [index, step] of pipeline.steps.entries()) {
-    if (step.kind !== "transform" || transformOf(step.name, engine).isOfRun === true) continue;
+    if (step.kind !== "transform" || transformOf(step.name, engine).whole?.isOfRun === true) continue;
     if (await isUnfitted(pipeline.steps, index, pipeline, engine)) throw endless(pipeline);
   }
 }

@@ -28,11 +28,12 @@ export function addresses(columns: string | AddressColumns): TransformStep {
 
 export const addressesTransform: Transform = {
   name: "addresses",
-  needsWhole: () => false,
-  measure: async () => null,
   compile: ({ options }, columns) =>
     typeof options["column"] === "string" ? inJson(options["column"], columns) : inColumns(options, columns),
 };
+
+/** The state's full name, computed once for each row. */
+const aside = "_millrace_state";
 
 function inJson(name: string, columns: readonly SinkColumn[]): Compiled {
   const { type } = textOrJson(name, columns);
@@ -40,19 +41,22 @@ function inJson(name: string, columns: readonly SinkColumn[]): Compiled {
   const isObject = `json_valid(${column}) and json_type(${column}) = 'OBJECT'`;
   const field = (path: string): string => `json_extract_string(${column}, '$.${path}')`;
   const state = stateSql(field("state"), field("country"), field("postCode"));
-  const sql = `case when ${column} is not null and ${isObject} then ${withState(column, state)} else ${column} end`;
-  return { values: { [name]: { sql: type === "json" ? `cast(${sql} as json)` : `cast(${sql} as varchar)` } } };
+  const sql = `case when ${column} is not null and ${isObject} then ${withState(column)} else ${column} end`;
+  return {
+    asides: { [aside]: `case when ${column} is not null and ${isObject} then ${state} end` },
+    values: { [name]: { sql: type === "json" ? `cast(${sql} as json)` : `cast(${sql} as varchar)` } },
+  };
 }
 
 /** The object with its state, and country where there is none, exchanged in their places or added at the end. */
-function withState(column: string, state: string): string {
+function withState(column: string): string {
   const pointer = "'/' || replace(replace(k, '~', '~0'), '/', '~1')";
-  const shown = `cast(to_json(coalesce(${state}, '${outside}')) as varchar)`;
-  const member = `cast(to_json(k) as varchar) || ':' || case when k = 'state' then ${shown} when k = 'country' and ${state} is null then '"${outside}"' else cast(json_extract(${column}, ${pointer}) as varchar) end`;
+  const shown = `cast(to_json(coalesce(${aside}, '${outside}')) as varchar)`;
+  const member = `cast(to_json(k) as varchar) || ':' || case when k = 'state' then ${shown} when k = 'country' and ${aside} is null then '"${outside}"' else cast(json_extract(${column}, ${pointer}) as varchar) end`;
   const lacks = (name: string): string => `not list_contains(json_keys(${column}), '${name}')`;
-  const added = `case when ${lacks("state")} then ['"state":' || ${shown}] else [] end || case when ${lacks("country")} and ${state} is null then ['"country":"${outside}"'] else [] end`;
+  const added = `case when ${lacks("state")} then ['"state":' || ${shown}] else [] end || case when ${lacks("country")} and ${aside} is null then ['"country":"${outside}"'] else [] end`;
   const changed = `'{' || array_to_string(list_transform(json_keys(${column}), k -> ${member}) || ${added}, ',') || '}'`;
-  const isRight = `${state} = json_extract_string(${column}, '$.state')`;
+  const isRight = `${aside} = json_extract_string(${column}, '$.state')`;
   return `case when ${isRight} then ${column} else ${changed} end`;
 }
 
@@ -70,13 +74,12 @@ function inColumns(options: JsonObject, columns: readonly SinkColumn[]): Compile
   };
   const [stateName, countryName] = [named("state"), named("country")];
   const [state, country] = [quoteIdentifier(stateName), quoteIdentifier(countryName)];
-  const postCode =
-    options["postCode"] === undefined ? "null" : `cast(${quoteIdentifier(named("postCode"))} as varchar)`;
-  const found = stateSql(state, country, postCode);
+  const postCode = options["postCode"] === undefined ? "null" : quoteIdentifier(named("postCode"));
   return {
+    asides: { [aside]: stateSql(state, country, postCode) },
     values: {
-      [stateName]: { sql: `coalesce(${found}, '${outside}')` },
-      [countryName]: { sql: `case when ${found} is null then '${outside}' else ${country} end` },
+      [stateName]: { sql: `coalesce(${aside}, '${outside}')` },
+      [countryName]: { sql: `case when ${aside} is null then '${outside}' else ${country} end` },
     },
   };
 }

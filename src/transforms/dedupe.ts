@@ -14,19 +14,21 @@ export function dedupe(...columns: readonly string[]): TransformStep {
 
 export const dedupeTransform: Transform = {
   name: "dedupe",
-  isOfRun: true,
-  worksByBatch: true,
-  needsWhole: () => true,
-  measure: async ({ columns: option }, { connection, relation, columns, laneColumn, recordColumn, tableName }) => {
-    const names = namesOf("dedupe", option, columns, () => true).map(quoteIdentifier);
-    const table = tableName();
-    // The rows of the relation stand in the order of the files.
-    const twins = `row_number() over (partition by ${names.join(", ")} order by rowid) > 1`;
-    await connection.run(
-      `create table ${table} as select ${laneColumn} as lane, ${recordColumn} as record from ${relation} qualify ${twins}`,
-    );
-    const [row] = await connection.all(`select count(*) as count from ${table}`);
-    return { table, count: Number(row?.["count"]) };
+  whole: {
+    isOfRun: true,
+    worksByBatch: true,
+    isNeeded: () => true,
+    measure: async ({ columns: option }, { connection, relation, columns, laneColumn, recordColumn, tableName }) => {
+      const names = namesOf("dedupe", option, columns, () => true).map(quoteIdentifier);
+      const table = tableName();
+      // The rows of the relation stand in the order of the files.
+      const twins = `row_number() over (partition by ${names.join(", ")} order by rowid) > 1`;
+      await connection.run(
+        `create table ${table} as select ${laneColumn} as lane, ${recordColumn} as record from ${relation} qualify ${twins}`,
+      );
+      const [row] = await connection.all(`select count(*) as count from ${table}`);
+      return { table, count: Number(row?.["count"]) };
+    },
   },
   compile: ({ options, ofRun }, columns, { lane, record }) => {
     const names = namesOf("dedupe", options["columns"], columns, () => true).map(quoteIdentifier);

@@ -67,8 +67,10 @@ function planOf(column: SinkColumn, strategy: Json): Plan {
 
 export const imputeTransform: Transform = {
   name: "impute",
-  needsWhole: (options, columns) => plansOf(options, columns).some(({ kind }) => kind !== "constant"),
-  measure: measureImpute,
+  whole: {
+    isNeeded: (options, columns) => plansOf(options, columns).some(({ kind }) => kind !== "constant"),
+    measure: measureImpute,
+  },
   compile: ({ options, parameters }, columns): Compiled => {
     const plans = plansOf(options, columns);
     const values = plans.map(({ column, kind, constant }) => {

@@ -21,8 +21,7 @@ const meant = (options: JsonObject, columns: readonly SinkColumn[]): string[] =>
 
 export const narrowTransform: Transform = {
   name: "narrow",
-  needsWhole: (options, columns) => meant(options, columns).length > 0,
-  measure: measureNarrow,
+  whole: { isNeeded: (options, columns) => meant(options, columns).length > 0, measure: measureNarrow },
   compile: ({ options, parameters }, columns, place): Compiled => {
     const names = meant(options, columns);
     const known = isJsonObject(parameters) ? parameters : {};

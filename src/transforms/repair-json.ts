@@ -17,8 +17,6 @@ const padded = `'"\\s|\\s"'`;
 
 export const repairJsonTransform: Transform = {
   name: "repairJson",
-  needsWhole: () => false,
-  measure: async () => null,
   compile: ({ options }, columns) => {
     const { columns: named } = options;
     const isNamed = Array.isArray(named) && named.length > 0;

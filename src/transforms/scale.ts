@@ -63,12 +63,14 @@ function scalingOf(value: Json | undefined): Scaling | undefined {
 
 export const scaleTransform: Transform = {
   name: "scale",
-  needsWhole: (options, columns) => plansOf(options, columns).some(({ given }) => given === undefined),
-  measure: async (options, whole) => {
-    const plans = plansOf(options, whole.columns).filter(({ given }) => given === undefined);
-    const found: Record<string, Json> = {};
-    for (const plan of plans) found[plan.column.name] = { ...(await measureScaling(plan, whole)) };
-    return found;
+  whole: {
+    isNeeded: (options, columns) => plansOf(options, columns).some(({ given }) => given === undefined),
+    measure: async (options, whole) => {
+      const plans = plansOf(options, whole.columns).filter(({ given }) => given === undefined);
+      const found: Record<string, Json> = {};
+      for (const plan of plans) found[plan.column.name] = { ...(await measureScaling(plan, whole)) };
+      return found;
+    },
   },
   compile: ({ options, parameters }, columns): Compiled => {
     const values = plansOf(options, columns).map(({ column, given }) => {

@@ -104,7 +104,8 @@ describe("scaling", () => {
       await sink.open("read");
       const [entry] = await sink.records.ledger({ pipeline: "scaled", limit: 1 });
       const definition = await sink.records.definition("scaled", entry?.version ?? "");
-      const [step] = definition?.["steps"] as unknown as { parameters: Record<string, Scaling> }[];
+      const steps = definition?.["steps"] as unknown as { parameters: Record<string, Scaling> }[] | undefined;
+      const [step] = steps ?? [];
       const [age, score] = [step?.parameters["age"] as Scaling, step?.parameters["score"] as Scaling];
       expect(unscale(age, Number(rows[7]?.["age"]))).toBeCloseTo(21, 9);
       const sql = `select ${unscaleSql(score, "score")} as was, id from scaled_people where id = 700`;

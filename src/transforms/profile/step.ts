@@ -12,19 +12,21 @@ export function profile(): TransformStep {
 
 export const profileTransform: Transform = {
   name: "profile",
-  isOfRun: true,
-  needsWhole: () => true,
-  measure: async (_, whole) => {
-    const relation = { relation: whole.relation, rows: whole.rows, row: "rowid" };
-    const columns = await whole.read(
-      whole.columns.map(({ name }) => name),
-      false,
-    );
-    const measured = await measureColumns(whole.connection, relation, columns);
-    const found = await profileOf(whole.connection, relation, measured);
-    return JSON.parse(
-      JSON.stringify(found, (_key, value: unknown) => (typeof value === "bigint" ? jsonValue(value) : value)),
-    ) as Json;
+  whole: {
+    isOfRun: true,
+    isNeeded: () => true,
+    measure: async (_, whole) => {
+      const relation = { relation: whole.relation, rows: whole.rows, row: "rowid" };
+      const columns = await whole.read(
+        whole.columns.map(({ name }) => name),
+        false,
+      );
+      const measured = await measureColumns(whole.connection, relation, columns);
+      const found = await profileOf(whole.connection, relation, measured);
+      return JSON.parse(
+        JSON.stringify(found, (_key, value: unknown) => (typeof value === "bigint" ? jsonValue(value) : value)),
+      ) as Json;
+    },
   },
   compile: () => ({}),
 };
