@@ -80,7 +80,7 @@ async function book(made: TestBook): Promise<string> {
 
 const sheet = (...rows: readonly string[]): TestBook => ({ sheets: [{ name: "Sheet1", rows }] });
 
-describe("a sheet", () => {
+describe("a sheet", { timeout: 120_000 }, () => {
   it("gives every kind of value as its text, and rows by the numbers that the program shows", async () => {
     const path = await book({
       ...sheet(
@@ -185,7 +185,7 @@ describe("a sheet", () => {
   });
 });
 
-describe("a file that cannot be read as a workbook is refused by name", () => {
+describe("a file that cannot be read as a workbook is refused by name", { timeout: 120_000 }, () => {
   const codeOf = async (path: string, options: FormatOptions = {}): Promise<string> =>
     readFrom(path, options).then(
       () => "read",
@@ -263,7 +263,7 @@ describe("a file that cannot be read as a workbook is refused by name", () => {
   });
 });
 
-describe("formats of numbers", () => {
+describe("formats of numbers", { timeout: 120_000 }, () => {
   it.each([
     ["General", undefined],
     ["0.00E+00", undefined],
@@ -283,7 +283,7 @@ describe("formats of numbers", () => {
   });
 });
 
-describe("texts that cells share", () => {
+describe("texts that cells share", { timeout: 120_000 }, () => {
   it("are found again when there are more of them than memory is given to, in any order", async () => {
     const count = 220_000;
     const textOf = (n: number): string => `text ${n} ${"é".repeat(40 + (n % 30))}`;

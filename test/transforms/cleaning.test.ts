@@ -19,7 +19,7 @@ afterAll(() => bench[Symbol.asyncDispose]());
 
 const users = table("users", { id: integer().key(), address: text(), inserted_at: timestamp() });
 
-describe("a file of users with addresses as Python wrote them", () => {
+describe("a file of users with addresses as Python wrote them", { timeout: 120_000 }, () => {
   it("becomes 5000 rows of valid JSON with states by their full names, and says what it changed", async () => {
     const from = await bench.write("users.csv", usersTwin(5000));
     const so = pipeline("users")
@@ -106,7 +106,7 @@ describe("a file of users with addresses as Python wrote them", () => {
   });
 });
 
-describe("a text that means JSON", () => {
+describe("a text that means JSON", { timeout: 120_000 }, () => {
   it.each([
     [
       `{'a': 'it\\'s', "b": None, 'c': [True, False, nan], 'd': (1, -2.50, 1e3)}`,

@@ -25,7 +25,7 @@ const people = table("people", {
   none: double().nullable(),
 });
 
-describe("imputing", () => {
+describe("imputing", { timeout: 120_000 }, () => {
   it("takes its values from all rows of the first load, and treats later files by them", async () => {
     const from = await bench.write(
       "people1.csv",
@@ -81,7 +81,7 @@ describe("imputing", () => {
   });
 });
 
-describe("scaling", () => {
+describe("scaling", { timeout: 120_000 }, () => {
   it("is undone by the parameters that the pipeline's definition keeps", async () => {
     const from = await bench.write(
       "scale.csv",
@@ -125,7 +125,7 @@ describe("scaling", () => {
   });
 });
 
-describe("narrowing", () => {
+describe("narrowing", { timeout: 120_000 }, () => {
   it("gives each column the narrowest type of all rows, and rejects what later does not fit", async () => {
     const wide = table("wide", {
       id: bigint().key(),
@@ -157,7 +157,7 @@ describe("narrowing", () => {
   });
 });
 
-describe("dropping what is there twice", () => {
+describe("dropping what is there twice", { timeout: 120_000 }, () => {
   it("keeps the first of all files of a run, wherever batches and lanes end", async () => {
     const rows = Array.from({ length: 60_000 }, (_, n) => `${n},${n % 20_000},1,${"x".repeat(40)},,\n`);
     await bench.write("twice1.csv", rows.join(""));
