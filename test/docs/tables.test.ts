@@ -121,7 +121,7 @@ describeWith("postgres", "docs/tables.md lists the columns and types", () => {
 });
 
 describeWith("mariadb", "docs/tables.md lists the columns and types", () => {
-  it("that the MySQL sink makes, where MariaDB's json is its longtext", async () => {
+  it("that the MySQL sink makes, where MariaDB's json is its longtext", { timeout: 120_000 }, async () => {
     const server = await startMariadb();
     try {
       const sql = `select table_name as table_name, column_name as column_name, data_type as data_type from information_schema.columns where table_schema = 'millrace' and ${kept}`;

@@ -114,7 +114,7 @@ describeWith("mariadb", "rows that MariaDB refuses become rejects, and no others
     });
 
     it("by a unique index that is not the key, in a merge, which changes no other row", async () => {
-      const target = await given("create table t (id int primary key, name varchar(20) unique)", keyed);
+      const target = await given("create table t (id int not null unique, name varchar(20) primary key)", keyed);
       await load(sink, target, rowsTo(5));
       const rows = [
         ...rowsTo(4, (id) => `m${id}`),

@@ -179,7 +179,7 @@ describeWith("mariadb", "MariaDB in trouble", () => {
 
     it("a zombie that stands still is ended by the server, and cannot commit any more", async () => {
       await sink.prepare(target);
-      const hung = new MysqlSink(parsePlace(server.url), {}, context, { lockMs: 1000, idleMs: 1000 });
+      const hung = new MysqlSink(parsePlace(server.url), {}, context, { lockMs: 1000, idleMs: 4000 });
       await hung.open();
       const claim = await hung.claim("p", "lane", "a.csv", zero);
       const zombie = await hung.begin(target);
