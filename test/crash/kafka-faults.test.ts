@@ -161,7 +161,8 @@ describeWith("kafka", "a pipeline that follows a topic to which things happen", 
       await sink.open();
       const kept = await sink.records.checkpoints("readings");
       const offset = kept.find(({ source }) => source === `${round.topic}/${lane}`)?.position["offset"];
-      return BigInt(String(offset));
+      if (typeof offset !== "string") throw new Error(`the lane ${lane} has no checkpoint`);
+      return BigInt(offset);
     } finally {
       await sink.close();
     }
