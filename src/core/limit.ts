@@ -186,7 +186,7 @@ export const limit = {
   natsInFlight: 2_000,
   natsInFlightBytes: 8 * MiB,
   natsQueueBytes: 64 * MiB,
-  /** When an append that is not confirmed is given up; how long reading outlives that nothing works. */
+  /** When an append of which nothing more is confirmed is given up; how long reading outlives that nothing works. */
   natsAppendMs: 10_000,
   natsPatienceMs: 30_000,
   /** One request to JetStream. */
