@@ -124,7 +124,8 @@ class Soak {
 
   async #compare(books: Books): Promise<void> {
     const stored = await storedEvents(this.#infra.table);
-    const missing = [...this.#answered].filter((event) => !new Set(stored).has(event));
+    const rows = new Set(stored);
+    const missing = [...this.#answered].filter((event) => !rows.has(event));
     const mistakes = [
       missing.length === 0
         ? ""
