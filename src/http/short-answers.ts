@@ -12,15 +12,15 @@ export interface GivenAnswer {
 export type LookAgain = () => GivenAnswer | undefined;
 
 interface Known {
-  readonly route: string;
+  readonly observe: Observe;
   readonly look: LookAgain;
   /** Names and values in turn, as the ordinary way gave them: those of `mark`, `size` and `id` are set for each answer. */
   readonly head: string[];
   readonly places: { readonly mark: number; readonly size: number; readonly id: number };
 }
 
-/** Told of every answer given here: its route, and seconds from the request to the last byte handed over. */
-export type Observe = (route: string, seconds: number) => void;
+/** Of a route, told of every answer given here: seconds from the request to the last byte handed over. */
+export type Observe = (seconds: number) => void;
 
 const own = { mark: "etag", size: "content-length", id: "x-request-id" } as const;
 
@@ -36,7 +36,7 @@ const own = { mark: "etag", size: "content-length", id: "x-request-id" } as cons
 export class ShortAnswers {
   readonly #known = new Map<string, Known>();
   readonly #requestId: () => string;
-  #observe: Observe = () => undefined;
+  #observer: (route: string) => Observe = () => () => undefined;
   #isClosing = false;
 
   constructor(requestId: () => string) {
@@ -58,8 +58,9 @@ export class ShortAnswers {
     });
   }
 
-  watch(observe: Observe): void {
-    this.#observe = observe;
+  /** `observer` gives for a route what is told of its answers. */
+  watch(observer: (route: string) => Observe): void {
+    this.#observer = observer;
   }
 
   /** Answers the very same request by itself from now on, as long as `look` finds something. Called before it is sent. */
@@ -71,10 +72,10 @@ export class ShortAnswers {
     const head = headers.flatMap(([name, value]) => [name, String(value)]);
     const placeOf = (name: string): number => head.indexOf(name) + 1;
     const places = { mark: placeOf(own.mark), size: placeOf(own.size), id: placeOf(own.id) };
-    const route = request.routeOptions.url ?? "none";
+    const observe = this.#observer(request.routeOptions.url ?? "none");
     const [oldest] = this.#known.keys();
     if (this.#known.size >= limit.shortAnswers && oldest !== undefined) this.#known.delete(oldest);
-    this.#known.set(url, { route, look, head, places });
+    this.#known.set(url, { observe, look, head, places });
   }
 
   /** False when the request is to go the ordinary way. */
@@ -91,7 +92,7 @@ export class ShortAnswers {
     head[places.id] = this.#requestId();
     response.writeHead(200, head);
     response.end(answer.body);
-    this.#observe(known.route, (performance.now() - began) / 1_000);
+    known.observe((performance.now() - began) / 1_000);
     return true;
   }
 }
