@@ -1,7 +1,8 @@
-import { application, setting } from "../../src/index.ts";
+import { application, type MillraceError, setting } from "../../src/index.ts";
 import { addApproval } from "./approval-routes.ts";
 import { Approvals } from "./approvals.ts";
 import { ApprovedKeys } from "./approved-keys.ts";
+import { requireExpected } from "./expected.ts";
 import { lookOnly } from "./findings.ts";
 import { refusalOf, replicaNameOf, sourceOf } from "./replica-files.ts";
 import { addReplicaRoutes } from "./replica-routes.ts";
@@ -21,9 +22,14 @@ const settings = {
   unsentMail: setting.place("file:{data}/mail", "folder in which reports are kept that could not be sent"),
   webhook: setting.place("", "http(s) address that is told of each run; empty for none"),
   sessionMinutes: setting.count(60, "how long an approval holds", { min: 1, max: 10_080 }),
+  expected: setting.text(
+    "",
+    "names of files that are to come anew by each time of replicas.expectedBy, parted by commas",
+  ),
+  expectedBy: setting.text("", "a cron pattern: when it is looked for the files that are expected; empty for never"),
   schedule: setting.text(
     "* * * * *",
-    "when announced files are registered without being asked: a cron pattern in UTC; empty for never",
+    "when announced files are registered without being asked: a cron pattern; empty for never",
   ),
 };
 
@@ -51,6 +57,12 @@ export const replicas = application({
       allowed: mailTo,
       notice: (text) => context.notice(text),
     });
+    const { expected, expectedBy } = context.settings;
+    const alert = (error: MillraceError): Promise<void> => reporting.to(undefined).failed(error);
+    if (expectedBy !== "") {
+      const look = (): Promise<void> => requireExpected({ drop, store, names: expected, alert });
+      context.schedule("replicas.expectedBy", expectedBy, look);
+    }
     return {
       routes(app) {
         addApproval(app, approvals);

@@ -39,6 +39,7 @@ export const sourceRules: Readonly<Record<string, Rule>> = {
   settle: oneOf("keep", "delete", "archive"),
   ready: [isReadyRule, '"ticket", "done-file" or { stableMs } with a whole number of ms up to a day'],
   sameName: oneOf("append", "refuse"),
+  expectedBy: aText,
   batchRows: wholeNumber(1, limit.batchRecords),
   lingerMs: wholeNumber(0, 60_000),
   whenGone: oneOf("fail", "skip"),

@@ -42,6 +42,11 @@ export interface SourceOptions extends FormatOptions {
   readonly ready?: "ticket" | "done-file" | { readonly stableMs: number };
   /** Other content under a name that was loaded before: read as a file of its own (default), or refused and told. */
   readonly sameName?: "append" | "refuse";
+  /**
+   * A cron pattern: a file is expected by each of these times, and told of when none has come since the time before.
+   * Heeded where the pipeline is followed; counted from when that began.
+   */
+  readonly expectedBy?: string;
   /** Of a log: records of one batch at most. Default 20 000. */
   readonly batchRows?: number;
   /** Of a log: how long the first record of a batch waits for others, in ms. Default 200. */

@@ -1,6 +1,5 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { Cron } from "croner";
 import type { Contract } from "../core/contract.ts";
 import { MillraceError, toMillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
@@ -15,12 +14,14 @@ import type { Sink } from "../ports/sink.ts";
 import type { Store } from "../ports/store.ts";
 import { Backups } from "./backup.ts";
 import type { OnEvent, RunEvent } from "./events.ts";
+import { expectedFiles } from "./expected-files.ts";
 import { type FileRelation, withFileRelation } from "./file-relation.ts";
 import type { BatchWatch } from "./lane-services.ts";
 import { readInsights } from "./insight-files.ts";
 import { Insights } from "./insights.ts";
 import { runIn } from "./run.ts";
 import { openArchive, openDrop, openLog, openNotifier, openReplicas, openStore } from "./schemes.ts";
+import { Schedule } from "./schedule.ts";
 import { Session } from "./session.ts";
 import { chosenStages, stagesOf } from "./stages.ts";
 import { Warehouse } from "./warehouse.ts";
@@ -76,7 +77,8 @@ export class Service {
   readonly #stopping: AbortController;
   readonly #options: ServiceOptions;
   readonly #warehouses: Warehouse[] = [];
-  readonly #schedules: Cron[] = [];
+  readonly #schedules: Schedule[] = [];
+  #scheduleStore: Promise<Store> | undefined;
   readonly #work = new Set<Promise<void>>();
   readonly #pipelines = new Map<string, PipelineState>();
   readonly #leaving = new AbortController();
@@ -191,30 +193,32 @@ export class Service {
   /** Follows the pipeline's source until the service ends; after a failure it is begun again, later each time. */
   follow(pipeline: Pipeline, watch: BatchWatch = {}): void {
     const names = stageNames(pipeline);
+    const expected = expectedFiles(pipeline, this.session.context);
+    if (expected !== undefined) this.schedule(`${pipeline.name}: expected file`, expected.pattern, expected.check);
     for (const [index, name] of names.entries()) {
       const state: PipelineState = { name, state: "running", error: undefined };
       this.#pipelines.set(name, state);
       // What a stage before the last commits is no row yet.
       const ofStage: BatchWatch = { rejected: async (rejects, source) => watch.rejected?.(rejects, source) };
       const own = index === names.length - 1 ? watch : ofStage;
+      const onFirst = index === 0 ? expected?.seen : undefined;
       // Never rejects: a failure is told, and the pipeline begun again.
-      this.#begin(() => this.#followOne(pipeline, state, own)).catch(() => undefined);
+      this.#begin(() => this.#followOne(pipeline, state, own, onFirst)).catch(() => undefined);
     }
   }
 
-  /** Does `work` whenever the cron pattern says so, never twice at once. Throws CONFIG_INVALID for a pattern that is none. */
+  /**
+   * Does `work` whenever the cron pattern says so, in UTC or in the zone of a `CRON_TZ=` before it, never twice at once; what
+   * is missed or left out is said. Throws CONFIG_INVALID for a pattern that is none.
+   */
   schedule(what: string, pattern: string, work: () => Promise<void>): void {
-    try {
-      const job = new Cron(pattern, { protect: true, timezone: "UTC", unref: true }, () =>
-        this.#begin(() => this.#attempt(what, work)),
-      );
-      this.#schedules.push(job);
-    } catch (cause) {
-      throw new MillraceError("CONFIG_INVALID", `${what}: ${JSON.stringify(pattern)} is no cron pattern`, {
-        remedy: 'Write minute, hour, day, month and weekday, in UTC: "0 3 * * *" is three in the morning.',
-        cause,
-      });
-    }
+    const store = (): Promise<Store> => (this.#scheduleStore ??= this.store(`file:${join(this.data, "schedules.db")}`));
+    const { context } = this.session;
+    const parts = { notice: (text: string) => context.notice(text), now: () => context.now() };
+    const attempt = (): Promise<void> => this.#attempt(what, work);
+    // Never rejects: a failure is told.
+    const begin = (task: () => Promise<void>): void => void this.#begin(task).catch(() => undefined);
+    this.#schedules.push(new Schedule({ what, pattern, work: attempt, store, ...parts }, begin));
   }
 
   /** From now on the service says that it is not ready, so that whoever shares out the work sends no more. */
@@ -256,12 +260,18 @@ export class Service {
     await this.session.close();
   }
 
-  async #followOne(pipeline: Pipeline, state: PipelineState, watch: BatchWatch): Promise<void> {
+  async #followOne(
+    pipeline: Pipeline,
+    state: PipelineState,
+    watch: BatchWatch,
+    onBatch: (() => void) | undefined,
+  ): Promise<void> {
     for (let attempt = 1; !this.stop.aborted; attempt += 1) {
       try {
         state.state = "running";
         const onEvent: OnEvent = (event) => {
           if (event.event === "batch") {
+            onBatch?.();
             attempt = 1;
             state.error = undefined;
           }

@@ -1,6 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { symlink } from "node:fs/promises";
 import { expect, it } from "vitest";
+import { requireExpected } from "../../../apps/replicas/expected.ts";
+import { fileStore, localDrop } from "../../../src/adapters/file/index.ts";
+import type { MillraceError } from "../../../src/core/error.ts";
+import { parsePlace } from "../../../src/core/place.ts";
+import { adapterContext } from "../../../src/runtime/context.ts";
 import { ReplicasScene, usersCsv } from "./scene.ts";
 
 interface Listed {
@@ -9,6 +14,8 @@ interface Listed {
   readonly code?: string;
   readonly error?: string;
 }
+
+const noEngine = { connect: () => Promise.reject(new Error("no engine here")), uniqueName: (name: string) => name };
 
 const listed = async (scene: ReplicasScene): Promise<Listed[]> => JSON.parse(await scene.text("/tickets")) as Listed[];
 
@@ -125,3 +132,25 @@ it("an approval holds for whom it was given to, from where it was given, for as 
   await scene.write("../replicas.keys", "");
   expect(await registry(from("10.0.0.1", { authorization: bearer }))).toBe(blocked);
 }, 60_000);
+
+it("a file that is expected and has not come, or not anew, is missed and told", async () => {
+  const told: string[] = [];
+  const alert = async (error: MillraceError): Promise<void> => void told.push(error.message);
+  await using scene = await ReplicasScene.open();
+  const drop = localDrop(parsePlace(`file:${scene.path("")}`), { ...adapterContext(noEngine, () => undefined) });
+  const store = fileStore(
+    parsePlace(`file:${scene.path("../other.db")}`),
+    adapterContext(noEngine, () => undefined),
+  );
+  await store.open();
+  const look = (): Promise<void> => requireExpected({ drop, store, names: "a.csv, b.csv", alert });
+  await scene.write("a.csv", "n\n1\n");
+  await expect(look()).rejects.toMatchObject({ code: "FILE_MISSING", message: expect.stringMatching(/: b\.csv$/) });
+  await scene.write("b.csv", "n\n1\n");
+  await expect(look()).rejects.toMatchObject({ message: expect.stringMatching(/: a\.csv$/) });
+  await scene.write("a.csv", "n\n1\n2\n");
+  await scene.write("b.csv", "n\n1\n2\n");
+  await look();
+  expect(told).toHaveLength(2);
+  await store.close();
+});
