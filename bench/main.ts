@@ -2,6 +2,7 @@
 const benches: Readonly<Record<string, () => Promise<{ run: (args: readonly string[]) => Promise<boolean> }>>> = {
   load: () => import("./load.ts"),
   http: () => import("./http.ts"),
+  profile: () => import("./profile.ts"),
   log: () => import("./log.ts"),
   stream: () => import("./stream.ts"),
 };

@@ -14,6 +14,7 @@ export {
   pipeline,
   type SinkOptions,
   type SourceOptions,
+  type TransformStep,
   type ViaOptions,
 } from "./core/pipeline.ts";
 export { type Reason, type ReasonCode, type Reject, reasonCodes } from "./core/reject.ts";
@@ -74,6 +75,14 @@ export {
 } from "./transforms/profile/profile.ts";
 export type { TicketLook, TicketRepair, Tickets, TicketTurn } from "./runtime/tickets.ts";
 export type { KeptRecord, Log, LogLane, LogRecord } from "./ports/log.ts";
+export type { Change } from "./ports/transform.ts";
+export { type AddressColumns, addresses } from "./transforms/addresses.ts";
+export { dedupe } from "./transforms/dedupe.ts";
+export { impute, type ImputeStrategy } from "./transforms/impute.ts";
+export { narrow } from "./transforms/narrow.ts";
+export { profile } from "./transforms/profile/step.ts";
+export { repairJson } from "./transforms/repair-json.ts";
+export { scale, type ScaleMethod, type Scaling, unscale, unscaleSql } from "./transforms/scale.ts";
 export { deadLetterWatch } from "./runtime/dead-letters.ts";
 export type { BatchWatch, CommittedBatch } from "./runtime/lane-services.ts";
 export type { Backups } from "./runtime/backup.ts";

@@ -26,7 +26,7 @@ Each finding is ok, warn or fail, with what to do about it. Exit code 1 when som
 export function define(command: Command): void {
   command
     .description("Check this machine and the places you name.")
-    .argument("[url...]", "duckdb:PATH, postgres://user@host/database, file:FOLDER; or a log")
+    .argument("[url...]", "duckdb:PATH, postgres://user@host/database, mysql://…, file:FOLDER; or a log")
     .option("--state-schema <name>", "schema of the tables that Millrace keeps");
   addMemoryFlag(command)
     .option("--json", "one JSON object a line on standard output")

@@ -19,6 +19,8 @@ export function eventJson(event: RunEvent, more: Readonly<Record<string, unknown
     case "lane":
     case "laneDone":
     case "waiting":
+    case "changes":
+    case "measured":
     case "notice":
       return JSON.stringify({ ...event, ...more });
   }
@@ -30,7 +32,19 @@ export function contractJson(contract: Contract, inferred: boolean): string {
 
 /** The last line of a load. The first ten fields and their order are a promise to scripts. */
 export function doneJson(summary: RunSummary, more: Readonly<Record<string, unknown>> = {}): string {
-  const { table, read, loaded, merged, filtered, rejected, alreadyLoaded, balanced, ms, interrupted } = summary;
+  const { table, read, loaded, merged, filtered, rejected, alreadyLoaded, balanced, ms, interrupted, changes } =
+    summary;
+  const changed = changes.length === 0 ? {} : { changes };
   const counts: Counts = { read, loaded, merged, filtered, rejected };
-  return JSON.stringify({ event: "done", table, ...counts, alreadyLoaded, balanced, ms, interrupted, ...more });
+  return JSON.stringify({
+    event: "done",
+    table,
+    ...counts,
+    alreadyLoaded,
+    balanced,
+    ms,
+    interrupted,
+    ...more,
+    ...changed,
+  });
 }

@@ -137,7 +137,7 @@ export function addTargetFlags(command: Command): Command {
 export function addToFlag(command: Command): Command {
   return command.option(
     "--to <url>",
-    "where rows are: duckdb:PATH, postgres://user@host/database, file:FOLDER, log:FOLDER, kafka://host/topic (needed)",
+    "where rows are: duckdb:PATH, postgres://user@host/database, mysql://…, file:FOLDER, log:FOLDER, kafka://… (needed)",
   );
 }
 

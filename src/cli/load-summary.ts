@@ -3,6 +3,7 @@ import type { Mode } from "../core/pipeline.ts";
 import type { Reject } from "../core/reject.ts";
 import type { RunEvent, RunSummary } from "../runtime/events.ts";
 import { countOf, countText, durationText, perSecond } from "./figures.ts";
+import { changeText } from "./change-text.ts";
 import { commandLine } from "./invocation.ts";
 import { rejectLines } from "./reject-lines.ts";
 import type { Screen } from "./screen.ts";
@@ -43,6 +44,7 @@ export function printLoadSummary(outcome: LoadOutcome, screen: Screen): void {
   if (summary.read === 0 && summary.alreadyLoaded > 0 && !summary.interrupted) {
     screen.line("  Nothing is new: this content was loaded before. --again loads it once more.");
   }
+  for (const change of summary.changes) screen.line(`  ${safeText(changeText(change))}`);
   printRejects(outcome, screen);
 }
 

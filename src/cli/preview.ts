@@ -6,7 +6,7 @@ import { jsonValue } from "../core/json-value.ts";
 import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import { loadPipeline } from "../runtime/load.ts";
-import { type Preview, previewPipeline } from "../runtime/preview.ts";
+import { measured, type Preview, previewPipeline } from "../runtime/preview.ts";
 import { Session } from "../runtime/session.ts";
 import { targetOf } from "../runtime/target.ts";
 import { contractLines } from "./contract-lines.ts";
@@ -37,7 +37,7 @@ export function define(command: Command): void {
   command
     .description("Show what the first records would become: rows, rejects, DDL. Writes nothing.")
     .argument("<from>", "path, glob or file: URL; or a pipeline's name or module")
-    .option("--to <url>", "whose DDL to show: duckdb:PATH, postgres://…, file:FOLDER")
+    .option("--to <url>", "whose DDL to show: duckdb:PATH, postgres://…, mysql://…, file:FOLDER")
     .option("--rows <n>", "rows to show", wholeNumber(1, 10_000), limit.rowsShown)
     .option("--config <file>", "the project's configuration");
   addSourceFlags(addTargetFlags(command))
@@ -51,7 +51,7 @@ type KnownPipeline = Pipeline & { readonly contract: Contract };
 async function preview(from: string, flags: PreviewFlags): Promise<void> {
   const session = await Session.open({ notice: (text) => stderr.line(text) });
   try {
-    const pipeline = await pipelineToPreview(from, flags, session);
+    const pipeline = await measured(session, await pipelineToPreview(from, flags, session));
     const seen = await previewPipeline(session, pipeline, flags.rows);
     const sink = await session.sink(pipeline.to, pipeline.sink);
     const ddl = sink.ddl(await targetOf(pipeline, session.engine));

@@ -50,6 +50,8 @@ export class Progress {
         this.say(safeText(event.text));
         return;
       case "prepared":
+      case "changes": // told in the summary
+      case "measured":
       case "rejects":
       case "laneDone":
         return;

@@ -28,7 +28,7 @@ The SQL is the place's own. Nothing is written.`;
 export function define(command: Command): void {
   command
     .description("Read a place with SQL.")
-    .argument("<url>", "duckdb:PATH, postgres://user@host/database or file:FOLDER")
+    .argument("<url>", "duckdb:PATH, postgres://user@host/database, mysql://user@host/database or file:FOLDER")
     .argument("<sql>", "one query")
     .option("--rows <n>", "rows to show", wholeNumber(1, 1_000_000), limit.rowsShown)
     .option("--json", "all rows as one JSON array; whole numbers beyond 2^53 and decimals as text, bytes in base64")

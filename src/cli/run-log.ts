@@ -2,6 +2,7 @@ import { addCounts, type Counts, noCounts } from "../core/ledger.ts";
 import type { RunEvent, RunSummary } from "../runtime/events.ts";
 import { countText, durationText } from "./figures.ts";
 import { rejectLines } from "./reject-lines.ts";
+import { changeText } from "./change-text.ts";
 import type { Screen } from "./screen.ts";
 import { safeText } from "./shown.ts";
 
@@ -45,6 +46,11 @@ export class RunLog {
         if (event.text !== this.#waiting) this.#say(`waiting: ${event.text}`);
         this.#waiting = event.text;
         return;
+      case "measured":
+        this.#say(`${event.step} looked at ${countText(event.rows)} rows`);
+        return;
+      case "changes":
+        return; // told in sum at the end
       case "notice":
         this.#say(event.text);
         return;
@@ -57,6 +63,7 @@ export class RunLog {
   end(summary: RunSummary): void {
     this.#tellCounts();
     const already = summary.alreadyLoaded === 0 ? "" : `, already loaded ${countText(summary.alreadyLoaded)}`;
+    for (const change of summary.changes) this.#say(changeText(change));
     this.#say(
       `${summary.interrupted ? "stopped" : "done"}: ${sumText(summary)}${already}, ${durationText(summary.ms)}`,
     );

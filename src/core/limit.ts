@@ -37,7 +37,7 @@ export const limit = {
   zipDirectoryBytes: 16 * MiB,
   /** Of a workbook: its texts, those of them held in memory, the rest lying in a file, and sheets. */
   sharedTextBytes: 2048 * MiB,
-  sharedTextMemoryBytes: 24 * MiB,
+  sharedTextMemoryBytes: 8 * MiB,
   sheets: 10_000,
   /** First rejects shown in a summary. */
   rejectsShown: 5,
@@ -147,6 +147,9 @@ export const limit = {
   insightCacheBytes: 32 * MiB,
   /** A kept answer is computed anew after this, as rows may change without Millrace. */
   insightAgeMs: 60_000,
+  /** Requests that are answered again without the framework's way, and characters of the address of one. */
+  shortAnswers: 1_000,
+  shortAnswerUrlChars: 2_000,
   /** How often the ledger is asked at most whether tables have changed; what it said holds for twice as long. */
   insightVersionMs: 100,
   /** Newest batches of a table that make its version: lanes commit out of order, a lower batch behind a higher one. */
@@ -183,7 +186,7 @@ export const limit = {
   natsInFlight: 2_000,
   natsInFlightBytes: 8 * MiB,
   natsQueueBytes: 64 * MiB,
-  /** When an append that is not confirmed is given up; how long reading outlives that nothing works. */
+  /** When an append of which nothing more is confirmed is given up; how long reading outlives that nothing works. */
   natsAppendMs: 10_000,
   natsPatienceMs: 30_000,
   /** One request to JetStream. */

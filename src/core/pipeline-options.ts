@@ -56,6 +56,8 @@ export const sinkRules: Readonly<Record<string, Rule>> = {
   lineage: aBoolean,
   stateSchema: aText,
   state: aText,
+  format: oneOf("json", "avro"),
+  registry: aText,
   guarantee: oneOf("exactly-once"),
 };
 

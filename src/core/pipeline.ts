@@ -67,6 +67,10 @@ export interface SinkOptions {
   readonly stateSchema?: string;
   /** Of a log: the sink that keeps position, rejects and ledger, as a URL; a file in the data folder when absent. */
   readonly state?: string;
+  /** Of a log: what rows become, `json` when absent; `avro` needs a `registry`. */
+  readonly format?: "json" | "avro";
+  /** Of a log of Avro: URL of the schema registry, `http://host:8081`, with `user:password@` where it asks for them. */
+  readonly registry?: string;
   /** Fails in `check` and at the start when the sink cannot give it. */
   readonly guarantee?: "exactly-once";
 }
@@ -85,7 +89,18 @@ export interface MapStep {
   readonly columns: Readonly<Record<string, Column>>;
 }
 
-export type Step = SqlStep | MapStep;
+/** A step that comes with Millrace, such as `impute(…)`: data, which the engine computes. */
+export interface TransformStep {
+  readonly kind: "transform";
+  readonly name: string;
+  readonly options: JsonObject;
+  /** What it measured of all rows; absent while it has not, and where it need not. */
+  readonly parameters?: Json;
+  /** The same where it holds for the records of one run alone: no part of the definition. */
+  readonly ofRun?: Json;
+}
+
+export type Step = SqlStep | MapStep | TransformStep;
 
 /** How a stage reads the log that it begins with, and where the one that ends there keeps its position. */
 export interface ViaOptions extends Pick<SourceOptions, "batchRows" | "lingerMs" | "whenGone"> {
@@ -136,6 +151,8 @@ export interface PipelineFlow<Row> {
    * others, each stage scaled on its own. Rows come out as they went in.
    */
   via(url: string, options?: ViaOptions): PipelineFlow<Row>;
+  /** A step that comes with Millrace. Declare the columns that it retypes as `Changed`. */
+  with<Changed extends object = object>(step: TransformStep): PipelineFlow<Merge<Row, Changed>>;
   to(url: string, options?: SinkOptions): Pipeline;
 }
 
@@ -188,6 +205,12 @@ function flow<Row>(so: Pipeline): PipelineFlow<Row> {
       checkCut(so, url);
       return flow<Row>({ ...so, via: [...(so.via ?? []), { url, steps: so.steps.length, options }] });
     },
+    with: <Changed extends object>(step: TransformStep) => {
+      const { kind } = step as { readonly kind?: unknown };
+      if (kind !== "transform")
+        throw stepMistake(so.name, "with() has no step", 'Write .with(impute({ age: "median" })) and the like.');
+      return withStep<Merge<Row, Changed>>(step);
+    },
     to: (to, sink = {}) => {
       checkOptions(so.name, sink, sinkRules);
       if (so.via !== undefined) checkCut(so, to);
@@ -223,14 +246,21 @@ function jsonOf({ columns }: MapStep): JsonObject {
 
 /** What a batch was made by, as kept in the sink: contract and steps; functions by their text and declared columns. */
 export function definitionOf(so: Pick<Pipeline, "contract" | "steps">): JsonObject {
-  const steps: Json[] = so.steps.map((step) =>
-    step.kind === "sql"
-      ? { kind: "sql", sql: step.sql }
-      : {
-          kind: "map",
-          map: String(step.map),
-          ...(Object.keys(step.columns).length > 0 ? { columns: jsonOf(step) } : {}),
-        },
-  );
+  const steps = so.steps.map(stepJson);
   return { contract: so.contract === undefined ? null : contractToJson(so.contract), steps };
+}
+
+function stepJson(step: Step): JsonObject {
+  switch (step.kind) {
+    case "sql":
+      return { kind: "sql", sql: step.sql };
+    case "map": {
+      const columns = Object.keys(step.columns).length > 0 ? { columns: jsonOf(step) } : {};
+      return { kind: "map", map: String(step.map), ...columns };
+    }
+    case "transform": {
+      const { kind, name, options, parameters } = step;
+      return { kind, name, options, ...(parameters === undefined ? {} : { parameters }) };
+    }
+  }
 }

@@ -5,6 +5,7 @@ import type { Step } from "../core/pipeline.ts";
 import type { Reason, Reject } from "../core/reject.ts";
 import type { Rows, SinkColumn } from "../ports/rows.ts";
 import type { RawBatch } from "../ports/source.ts";
+import type { Change } from "../ports/transform.ts";
 import { type BadRecord, badRecords, type Check, compileCheck } from "./checked.ts";
 import type { Connection } from "./connection.ts";
 import { DoubtfulRecords } from "./doubtful.ts";
@@ -14,7 +15,8 @@ import { passesThrough, passThroughCsv } from "./pass-through.ts";
 import { rejectOf, rejectsOf } from "./rejects.ts";
 import { rowColumn } from "./own-columns.ts";
 import { type SourceSql, sourceSql } from "./source-sql.ts";
-import { applyStep, type Flow, type StepFailure } from "./steps.ts";
+import type { Flow, StepFailure } from "./flow.ts";
+import { applyStep } from "./steps.ts";
 import { tableRows } from "./table-rows.ts";
 
 /** What every batch of a lane goes through. */
@@ -25,6 +27,8 @@ export interface BatchPlan {
   readonly lineage: boolean;
   /** What the sink takes: see `SinkFacts.takes`. */
   readonly takes: "csv" | "relation";
+  /** Id of the lane that the batches are of, for steps that look at all rows; none when absent. */
+  readonly lane?: string;
 }
 
 /** A batch checked and transformed: good rows, and every other record accounted for. */
@@ -33,6 +37,8 @@ export interface CheckedBatch {
   /** Malformed records and those that failed the contract or a step, in record order. */
   readonly rejects: readonly Reject[];
   readonly filtered: number;
+  /** What the steps changed. */
+  readonly changes: readonly Change[];
   /** The reject of a row that the sink refused. */
   refuse(row: number, reason: Reason): Reject;
   /** Frees what the engine holds of the batch. Safe to call twice. */
@@ -151,10 +157,13 @@ class BatchWork {
     let flow: Flow = await this.#firstFlow(columns, bad);
     const good = flow.count;
     const failures: StepFailure[] = [];
+    const changes: Change[] = [];
+    const place = { lane: this.#plan.lane ?? "", record: this.#recordSql(lineageColumn, BigInt(this.#raw.start.row)) };
     for (const step of this.#plan.steps) {
-      const result = await applyStep(step, flow, this.#engine, this.#connection);
+      const result = await applyStep(step, flow, this.#engine, this.#connection, place);
       this.#tables.push(result.flow.table);
       failures.push(...result.failures);
+      changes.push(...(result.changes ?? []));
       flow = result.flow;
     }
     const records = await this.#recordsOf(flow);
@@ -168,7 +177,7 @@ class BatchWork {
       recordOf: (row) => records[row] ?? -1,
     });
     const rejects = [...this.#rejectsOf(bad), ...this.#rejectsOfSteps(failures)];
-    return this.#checkedBatch(rows, inOrder(rejects), good - failures.length - flow.count);
+    return this.#checkedBatch(rows, inOrder(rejects), good - failures.length - flow.count, changes);
   }
 
   async #firstFlow(columns: readonly SinkColumn[], bad: readonly BadRecord[]): Promise<Flow> {
@@ -211,7 +220,11 @@ class BatchWork {
 
   /** `_millrace` from an SQL expression of the index among well-formed records. */
   #lineageSql(index: string): string {
-    const base = this.#batch << BigInt(lineageRecordBits);
+    return this.#recordSql(index, this.#batch << BigInt(lineageRecordBits));
+  }
+
+  /** The number of a record in the batch, malformed ones and repeats counted, behind `base`. */
+  #recordSql(index: string, base: bigint): string {
     const { malformed, repeats = [] } = this.#raw;
     const others = [...malformed.map((reject) => reject.record), ...repeats].sort((a, b) => a - b);
     if (others.length === 0) return `(${base} + ${index})::bigint`;
@@ -236,12 +249,18 @@ class BatchWork {
     return this.#good;
   }
 
-  #checkedBatch(rows: Rows, rejects: readonly Reject[], filtered: number): CheckedBatch {
+  #checkedBatch(
+    rows: Rows,
+    rejects: readonly Reject[],
+    filtered: number,
+    changes: readonly Change[] = [],
+  ): CheckedBatch {
     const known = { ...rows, recordOf: (row: number) => this.#recordNumber(rows.recordOf(row)) };
     return {
       rows: known,
       rejects,
       filtered: filtered + (this.#raw.repeats?.length ?? 0),
+      changes,
       refuse: (row, reason) => rejectOf(this.#raw, rows.recordOf(row), [reason]),
       release: () => this.release(),
     };

@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { DuckDBInstance } from "@duckdb/node-api";
 import type { EngineHost } from "../ports/engine.ts";
+import type { Transforms } from "../ports/transform.ts";
 import { Connection } from "./connection.ts";
 import { removeLeftSpills, spillFolderIn } from "./spill.ts";
 
@@ -11,18 +12,22 @@ export interface EngineOptions {
   readonly threads: number;
   /** Where to spill; a private folder in the system's temporary folder when absent. */
   readonly tempFolder?: string;
+  /** The steps that come with Millrace; none when absent. */
+  readonly transforms?: Transforms;
 }
 
 /** DuckDB in memory, one per process: checks, casts and joins batches on threads of its own. */
 export class Engine implements EngineHost {
+  readonly transforms: Transforms;
   readonly #instance: DuckDBInstance;
   readonly #spillFolder: string;
   readonly #open = new Set<Connection>();
   #names = 0;
 
-  private constructor(instance: DuckDBInstance, spillFolder: string) {
+  private constructor(instance: DuckDBInstance, spillFolder: string, transforms: Transforms) {
     this.#instance = instance;
     this.#spillFolder = spillFolder;
+    this.transforms = transforms;
   }
 
   static async open(options: EngineOptions): Promise<Engine> {
@@ -38,7 +43,7 @@ export class Engine implements EngineHost {
       enable_external_file_cache: "false",
       autoinstall_known_extensions: "false",
     });
-    return new Engine(instance, spillFolder);
+    return new Engine(instance, spillFolder, options.transforms ?? (() => undefined));
   }
 
   async connect(): Promise<Connection> {

@@ -137,6 +137,17 @@ function guessMisfits(evidence: TypeEvidence, text: string): string | undefined 
   }
 }
 
+/** Columns of text of a relation, by a look at every value. */
+export async function lookAtTexts(
+  connection: EngineConnection,
+  relation: string,
+  names: readonly string[],
+): Promise<ReadColumn[]> {
+  const looked = names.map((name) => ({ name, text: quoteIdentifier(name), evidence: new TypeEvidence() }));
+  await lookAtTypes(connection, relation, looked);
+  return looked.map(({ name, text, evidence }) => readColumn(name, text, evidence.column, undefined));
+}
+
 /** The columns of a relation whose types the engine knows. */
 export async function describedColumns(connection: EngineConnection, relation: string): Promise<ReadColumn[]> {
   const described = await describeColumns(connection, `select * from ${relation}`);

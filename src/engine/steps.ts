@@ -5,42 +5,36 @@ import { quoteIdentifier } from "../core/identifier.ts";
 import { lineageColumn } from "../core/lineage.ts";
 import { limit } from "../core/limit.ts";
 import type { MapStep, SqlStep, Step } from "../core/pipeline.ts";
-import { type Reason, shortenValue } from "../core/reject.ts";
+import { shortenValue } from "../core/reject.ts";
 import type { EngineRow, EngineValue } from "../ports/engine.ts";
 import type { SinkColumn } from "../ports/rows.ts";
 import { badRecords, compileCheck } from "./checked.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
+import type { Flow, StepFailure, StepPlace, StepResult } from "./flow.ts";
 import { faultColumn, rowColumn, textColumn } from "./own-columns.ts";
+import { applyTransform } from "./transform.ts";
 import { columnFromEngineType, describeColumns } from "./described.ts";
-
-/**
- * Rows between two steps: a table in the engine with the columns by name and `_millrace`, the record each row came
- * from (0-based in the batch). A step that does not hand `_millrace` on leaves rows that cannot be traced (null).
- */
-export interface Flow {
-  readonly table: string;
-  readonly columns: readonly SinkColumn[];
-  readonly count: number;
-}
-
-/** A record that a step failed on. */
-export interface StepFailure {
-  readonly record: number;
-  readonly reasons: readonly Reason[];
-}
 
 /** The record of a row that a step has handed on without `_millrace`. */
 const untraced = -1n;
 
-export interface StepResult {
-  readonly flow: Flow;
-  readonly failures: readonly StepFailure[];
-}
-
 /** Applies one step to `before`, whose table stays. Throws STEP_FAILED when it is the step and not a record that fails. */
-export function applyStep(step: Step, before: Flow, engine: Engine, connection: Connection): Promise<StepResult> {
-  return step.kind === "sql" ? applySql(step, before, engine, connection) : applyMap(step, before, engine, connection);
+export function applyStep(
+  step: Step,
+  before: Flow,
+  engine: Engine,
+  connection: Connection,
+  place: StepPlace,
+): Promise<StepResult> {
+  switch (step.kind) {
+    case "sql":
+      return applySql(step, before, engine, connection);
+    case "map":
+      return applyMap(step, before, engine, connection);
+    case "transform":
+      return applyTransform(step, before, engine, connection, place);
+  }
 }
 
 async function applySql(step: SqlStep, before: Flow, engine: Engine, connection: Connection): Promise<StepResult> {

@@ -7,6 +7,7 @@ import { answerErrors, tooLarge } from "./errors.ts";
 import { parseQuery, readBodies } from "./fields.ts";
 import { describeRoutes } from "./openapi.ts";
 import { protect } from "./protection.ts";
+import { ShortAnswers } from "./short-answers.ts";
 
 /** What the routes share, as `app.millrace`. */
 export interface AppServices {
@@ -21,6 +22,8 @@ export interface AppServices {
 declare module "fastify" {
   interface FastifyInstance {
     readonly millrace: AppServices;
+    /** Undefined where requests are limited: each has to be counted then. */
+    readonly shortAnswers: ShortAnswers | undefined;
   }
 }
 
@@ -43,6 +46,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   // A request that takes too long is noticed at the next look.
   const looks = { connectionsCheckingInterval: Math.min(requestMs, looksEveryMs) };
   const { https, ...server } = options.server;
+  const requestId = requestIds();
   const app = Fastify({
     ...server,
     ...((https === undefined ? { http: looks } : { https: { ...https, ...looks } }) as object),
@@ -51,7 +55,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     bodyLimit: Math.min(services.bodyBytes, limit.parsedBodyBytes),
     requestTimeout: requestMs,
     keepAliveTimeout: 10_000,
-    genReqId: requestIds(),
+    genReqId: requestId,
     // A logger of its own for each request costs more than most answers; lines name the request themselves.
     childLoggerFactory: (logger) => logger,
     forceCloseConnections: "idle",
@@ -59,6 +63,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false, allErrors: true } },
   });
   app.decorate("millrace", services);
+  const shortAnswers = options.rateLimit === 0 ? new ShortAnswers(requestId) : undefined;
+  app.decorate("shortAnswers", shortAnswers);
+  shortAnswers?.addTo(app);
   // Answers are written as they are; schemas of answers describe, and drop nothing.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   answerErrors(app);

@@ -76,6 +76,10 @@ export class Metrics {
       );
       done();
     });
+    app.shortAnswers?.watch((route) => {
+      const labels = { method: "GET", route, status: "200" };
+      return (seconds) => this.#requests.observe(labels, seconds);
+    });
     const schema = { tags: ["operations"], summary: "Metrics in the format of Prometheus", response: {} };
     app.get("/metrics", { schema }, async (_, reply) => {
       const text = await this.#registry.metrics();

@@ -1,5 +1,7 @@
 import type { Counts } from "../core/ledger.ts";
+import type { Json } from "../core/json.ts";
 import type { Reject } from "../core/reject.ts";
+import type { Change } from "../ports/transform.ts";
 
 /** What a run tells those who watch it. Figures are since the last event of the kind unless said otherwise. */
 export type RunEvent =
@@ -20,6 +22,10 @@ export type RunEvent =
   | { readonly event: "laneDone"; readonly source: string; readonly alreadyLoaded: number }
   /** Waiting for the sink. `text` says what for. */
   | { readonly event: "waiting"; readonly text: string; readonly pauseMs: number }
+  /** What the steps changed in a committed batch: of each step and column the count, and the first examples. */
+  | { readonly event: "changes"; readonly source: string; readonly changes: readonly Change[] }
+  /** What a step found out of all rows before the first was loaded. */
+  | { readonly event: "measured"; readonly step: string; readonly rows: number; readonly parameters: Json }
   | { readonly event: "notice"; readonly text: string };
 
 export type OnEvent = (event: RunEvent) => void;
@@ -32,6 +38,8 @@ export interface RunSummary extends Counts {
   readonly balanced: boolean;
   /** Stopped by a signal before the end; the same command goes on. */
   readonly interrupted: boolean;
+  /** What the steps that come with Millrace changed, by step and column; none without such steps. */
+  readonly changes: readonly Change[];
   readonly lanes: number;
   readonly sizeBytes: number;
   readonly ms: number;

@@ -24,6 +24,9 @@ export function parseLaneId(id: string): LaneIdentity | undefined {
   return { hash, generation: Number(generation), part: part === undefined ? undefined : Number(part) };
 }
 
+/** The id of a lane without its part: rows of a file are numbered through all parts of it. */
+export const contentOf = (lane: string): string => lane.replace(/#\d+$/, "");
+
 /** The path in a lane's source, which of a workbook names the sheet too: `users.xlsx!Sheet1`. */
 export function pathOfSource(source: string): string {
   return /^(.*?[.]xls[xm])!.*$/i.exec(source)?.[1] ?? source;

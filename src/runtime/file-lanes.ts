@@ -8,7 +8,16 @@ import { filePosition, isDone, partsOf } from "../formats/position.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
 import type { FileEntry, Files } from "../ports/files.ts";
 import type { KnownLanes, Lane, LaneReader, Source } from "../ports/source.ts";
-import { earlierLanes, endedOpen, endOf, generationOf, laneId, parseLaneId, pathOfSource } from "./file-identity.ts";
+import {
+  contentOf,
+  earlierLanes,
+  endedOpen,
+  endOf,
+  generationOf,
+  laneId,
+  parseLaneId,
+  pathOfSource,
+} from "./file-identity.ts";
 import { filesAt } from "./source-files.ts";
 import type { ReadyGate } from "./file-ready.ts";
 import { type FileSettings, type Inspected, inspectFile, noticesOf, openReader } from "./file-inspect.ts";
@@ -106,7 +115,7 @@ class FileSource implements Source {
   }
 
   async open(lane: Lane, position: Position): Promise<LaneReader> {
-    const inspected = this.#inspected.get(wholeId(lane.id)) ?? (await this.#inspectAgain(lane));
+    const inspected = this.#inspected.get(contentOf(lane.id)) ?? (await this.#inspectAgain(lane));
     return openReader(inspected, filePosition(position), this.#settings);
   }
 
@@ -117,7 +126,7 @@ class FileSource implements Source {
   async settle(lane: Lane): Promise<void> {
     const { settle = "keep" } = this.#options.options;
     const { gate } = this.#options;
-    const id = wholeId(lane.id);
+    const id = contentOf(lane.id);
     const survey = this.#inspected.get(id)?.survey;
     const isMeant = settle !== "keep" || gate !== undefined;
     for (const path of isMeant ? (this.#paths.get(id) ?? []) : []) {
@@ -299,7 +308,7 @@ class FileSource implements Source {
         at: { source: lane.source },
       });
     }
-    this.#remember({ ...lane, id: wholeId(lane.id) }, inspected);
+    this.#remember({ ...lane, id: contentOf(lane.id) }, inspected);
     return inspected;
   }
 
@@ -325,8 +334,6 @@ class FileSource implements Source {
     });
   }
 }
-
-const wholeId = (id: string): string => id.replace(/#\d+$/, "");
 
 function laneOf({ source, hash, survey, initial }: Inspected, generation: number): Lane {
   const id = laneId({ hash, generation, part: undefined });

@@ -99,8 +99,13 @@ export class Insights {
    * for what is wrong with the question.
    */
   cached(name: string, given: Readonly<Record<string, string>>, rowsMax: number): InsightAnswer | undefined {
-    const asked = this.#ask(name, given, rowsMax);
-    return asked.version?.isFresh() === true ? this.#kept(asked.key, asked.version) : undefined;
+    return this.cachedAgain(name, given, rowsMax)();
+  }
+
+  /** The same, to be called whenever the same question is asked again. */
+  cachedAgain(name: string, given: Readonly<Record<string, string>>, rowsMax: number): () => InsightAnswer | undefined {
+    const { key, version } = this.#ask(name, given, rowsMax);
+    return () => (version?.isFresh() === true ? this.#kept(key, version) : undefined);
   }
 
   /**

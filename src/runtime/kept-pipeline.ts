@@ -2,7 +2,7 @@ import { type Contract, keyColumns } from "../core/contract.ts";
 import { contractFromJson } from "../core/contract-json.ts";
 import { MillraceError } from "../core/error.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
-import type { Mode, Pipeline, SinkOptions, SqlStep } from "../core/pipeline.ts";
+import type { Mode, Pipeline, SinkOptions, SqlStep, TransformStep } from "../core/pipeline.ts";
 import { parsePlace } from "../core/place.ts";
 import type { Sink } from "../ports/sink.ts";
 import { isLog } from "./schemes.ts";
@@ -51,14 +51,21 @@ function stateFrom(to: string, log: string, kept: SinkOptions): Pick<Pipeline, "
   return isLog(parsePlace(to)) ? { to, sink: kept } : { to: log, sink: { ...kept, state: to } };
 }
 
-function stepsOf(definition: JsonObject, name: string, sink: Sink): SqlStep[] {
+function stepsOf(definition: JsonObject, name: string, sink: Sink): (SqlStep | TransformStep)[] {
   const steps: Json = definition["steps"] ?? [];
   if (!Array.isArray(steps)) throw unknown(name, sink, "has a definition that cannot be read");
   return (steps as readonly Json[]).map((step) => {
+    const transform = isJsonObject(step) ? transformOf(step) : undefined;
+    if (transform !== undefined) return transform;
     const sql = isJsonObject(step) && step["kind"] === "sql" ? step["sql"] : undefined;
     if (typeof sql !== "string") throw unknown(name, sink, "has functions as steps, which only its module holds");
     return { kind: "sql", sql, columns: {} };
   });
+}
+
+function transformOf({ kind, name, options, parameters }: JsonObject): TransformStep | undefined {
+  if (kind !== "transform" || typeof name !== "string" || !isJsonObject(options)) return undefined;
+  return { kind, name, options, ...(parameters === undefined ? {} : { parameters }) };
 }
 
 function unknown(name: string, sink: Sink, why: string): MillraceError {

@@ -33,7 +33,7 @@ export async function runLane(services: LaneServices, lane: Lane, claim: Claim, 
     ...services,
     patience: { ...patience, signal: AbortSignal.any([patience.signal, leaving.signal]) },
   };
-  const checker = await services.openChecker();
+  const checker = await services.openChecker(lane.id);
   try {
     const reader = await services.source.open(lane, claim.position, AbortSignal.any([services.stop, leaving.signal]));
     try {
@@ -128,13 +128,27 @@ export async function commitBatch(
     const written =
       unit === undefined
         ? await commitAlone(committing, claim)
-        : { claim, result: await unit.write(sinkBatch(services, lane, claim, prepared)) };
+        : { claim, result: await writeWhole(unit, sinkBatch(services, lane, claim, prepared)) };
     const counts = report(services, lane, committing.prepared, written.result);
     const { raw, checked } = committing.prepared;
     if (unit === undefined) await services.watch?.committed?.({ source: lane.source, counts, raw, rows: checked.rows });
     return written.claim;
   } finally {
     await committing.prepared.checked.release();
+  }
+}
+
+/** One of many batches of a unit: to leave repeats out of it, the ones before would have to be written again. */
+async function writeWhole(unit: Unit, batch: SinkBatch): Promise<WriteResult> {
+  try {
+    return await unit.write(batch);
+  } catch (error) {
+    if (!(error instanceof RepeatedMessages)) throw error;
+    throw new MillraceError("PIPELINE_INVALID", `${batch.source} holds records twice, as stages may leave them`, {
+      remedy: "Leave out atomic and replace: batch by batch such repeats are left out.",
+      at: { source: batch.source },
+      cause: error,
+    });
   }
 }
 
@@ -259,6 +273,8 @@ function report(services: SinkServices, lane: Lane, prepared: Prepared, result: 
   };
   // Invariant 1, once more on this side: what people are told adds up.
   if (!isBalanced(counts)) throw notBalanced(lane, counts);
+  const { changes } = checked;
+  if (changes.length > 0) services.onEvent({ event: "changes", source: lane.source, changes });
   const shown = [...checked.rejects.slice(0, limit.rejectsShown), ...result.refused].slice(0, limit.rejectsShown);
   if (shown.length > 0) services.onEvent({ event: "rejects", source: lane.source, rejects: shown });
   services.onEvent({ event: "batch", source: lane.source, counts, sizeBytes: raw.sizeBytes });

@@ -36,7 +36,7 @@ export interface SinkServices {
   /** Units that may be open at once: `SinkFacts.unitsMax`. */
   readonly units: Slots;
   readonly watch?: BatchWatch;
-  openChecker(): Promise<BatchChecker>;
+  openChecker(lane?: string): Promise<BatchChecker>;
 }
 
 /** What all lanes of a run share. */

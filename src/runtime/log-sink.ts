@@ -2,9 +2,11 @@ import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 import { lineageColumn } from "../core/lineage.ts";
 import type { Reject } from "../core/reject.ts";
-import type { FailureKind } from "../core/retry.ts";
+import { type FailureKind, passes } from "../core/retry.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
 import type { Log, LogRecord } from "../ports/log.ts";
+import type { ValueFormat } from "../ports/messages.ts";
+import type { SinkColumn } from "../ports/rows.ts";
 import type { PreparedTarget, Sink, SinkBatch, SinkFacts, Target, Unit, WriteResult } from "../ports/sink.ts";
 import { logRows } from "./log-rows.ts";
 import { laneMark, messageIdText } from "./message-id.ts";
@@ -13,6 +15,10 @@ export interface LogSinkOptions {
   readonly log: Log;
   /** Keeps position, rejects and ledger. Its facts say `elsewhere`. */
   readonly state: Sink;
+  /** What the values are, such as `one JSON object`. */
+  readonly shownValue: string;
+  /** How rows of the table become values. */
+  readonly values: (table: string, columns: readonly SinkColumn[]) => ValueFormat;
   /** Called before the state is opened to be written to. */
   readonly makeRoom?: () => Promise<void>;
   readonly context: Pick<AdapterContext, "engine" | "now">;
@@ -42,6 +48,10 @@ class LogSink implements Sink {
   readonly #options: LogSinkOptions;
   /** Failures of the log, which it alone can judge. */
   readonly #ofLog = new WeakSet<Error>();
+  /** Failures of what makes values. */
+  readonly #ofValues = new WeakSet<Error>();
+  /** By table and columns. */
+  readonly #values = new Map<string, ValueFormat>();
 
   constructor(options: LogSinkOptions) {
     const { log, state } = options;
@@ -74,7 +84,7 @@ class LogSink implements Sink {
 
   ddl(target: Target): string {
     const names = target.columns.map(({ name, type }) => `${JSON.stringify(name)}: ${type}`);
-    return `-- one JSON object a row is appended to ${this.shown}\n-- { ${names.join(", ")} }`;
+    return `-- ${this.#options.shownValue} a row is appended to ${this.shown}\n-- { ${names.join(", ")} }`;
   }
 
   async prepare(target: Target): Promise<PreparedTarget> {
@@ -103,7 +113,10 @@ class LogSink implements Sink {
     const unit = await state.begin(elsewhere(target));
     return {
       write: async (batch) => {
-        const sent = await sentBatch(batch, target, log.facts.valueBytesMax, context);
+        const sent = await sentBatch(batch, target, this.#valuesOf(target, batch.rows.columns), {
+          valueBytesMax: log.facts.valueBytesMax,
+          context,
+        });
         const result = await unit.write(sent.batch);
         for (const records of piecesOf(sent.records)) await this.#asked(() => log.append(records));
         return { ...result, refused: sent.refused.slice(0, limit.rejectsShown) } satisfies WriteResult;
@@ -124,11 +137,13 @@ class LogSink implements Sink {
 
   classify(error: unknown): FailureKind {
     const { log, state } = this.#options;
+    if (error instanceof MillraceError && this.#ofValues.has(error)) return passes(error.code) ? "wait" : "stop";
     return error instanceof Error && this.#ofLog.has(error) ? log.classify(error) : state.classify(error);
   }
 
   explain(error: unknown): Error {
     const { log, state } = this.#options;
+    if (error instanceof MillraceError && this.#ofValues.has(error)) return error;
     return error instanceof Error && this.#ofLog.has(error) ? log.explain(error) : state.explain(error);
   }
 
@@ -141,13 +156,28 @@ class LogSink implements Sink {
     }
   }
 
-  async #asked<Result>(work: () => Promise<Result>): Promise<Result> {
-    try {
-      return await work();
-    } catch (error) {
-      if (error instanceof Error) this.#ofLog.add(error);
-      throw error;
-    }
+  #valuesOf({ table }: Target, columns: readonly SinkColumn[]): ValueFormat {
+    const name = JSON.stringify([table, columns]);
+    const known = this.#values.get(name);
+    if (known !== undefined) return known;
+    const values = this.#options.values(table, columns);
+    const told: ValueFormat = { encode: (rows) => marked(values.encode(rows), this.#ofValues) };
+    this.#values.set(name, told);
+    return told;
+  }
+
+  #asked<Result>(work: () => Promise<Result>): Promise<Result> {
+    return marked(work(), this.#ofLog);
+  }
+}
+
+/** What it fails with is among `failures` then. */
+async function marked<Result>(work: Promise<Result>, failures: WeakSet<Error>): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof Error) failures.add(error);
+    throw error;
   }
 }
 
@@ -167,15 +197,15 @@ interface Sent {
 async function sentBatch(
   batch: SinkBatch,
   target: Target,
-  valueBytesMax: number,
-  context: LogSinkOptions["context"],
+  values: ValueFormat,
+  { valueBytesMax, context }: Pick<LogSinkOptions, "context"> & { readonly valueBytesMax: number },
 ): Promise<Sent> {
   const mark = laneMark(batch.claim.pipeline, batch.claim.lane);
   const timeMs = context.now();
   const records: LogRecord[] = [];
   const refused: Reject[] = [];
   if (batch.rows.count > 0) {
-    for await (const piece of logRows(batch.rows, target.key, context.engine)) {
+    for await (const piece of logRows(batch.rows, { key: target.key, values, engine: context.engine })) {
       for (const { row, key, value } of piece) {
         const id = messageIdText({ mark, row: rowInLane(batch, row) });
         const { length } = value;
@@ -203,7 +233,7 @@ function untraceable(): MillraceError {
 }
 
 function tooLarge(bytes: number, bytesMax: number) {
-  return { code: "refused", message: `the row has ${bytes} bytes as JSON, and the log takes ${bytesMax}` } as const;
+  return { code: "refused", message: `the row has ${bytes} bytes, and the log takes ${bytesMax}` } as const;
 }
 
 /** Pieces that a log takes at once: a queue before it is bounded. */

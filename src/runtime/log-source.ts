@@ -6,6 +6,7 @@ import { type KeptRecord, LaneReplaced, type Log, type LogLane, RecordsGone } fr
 import type { DecodedMessages, MessageFormat } from "../ports/messages.ts";
 import type { KnownLanes, Lane, LaneReader, RawBatch, Source } from "../ports/source.ts";
 import { interrupted } from "./interruption.ts";
+import { logName } from "./log-name.ts";
 import { type BatchBounds, LogBatches } from "./log-batches.ts";
 import { decodeWithout, messageIdsOf, twinsIn } from "./message-repeats.ts";
 import { originsField, packOrigins } from "./origins.ts";
@@ -121,7 +122,7 @@ class LogSource implements Source {
   }
 
   get #name(): string {
-    return this.shown.split("?")[0]?.replace(/^.*[/:](?=[^/:]+$)/, "") ?? this.shown;
+    return logName(this);
   }
 
   #tellAnew({ name, incarnation }: LogLane): void {

@@ -1,11 +1,14 @@
 import type { Contract } from "../core/contract.ts";
 import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
+import { parsePlace } from "../core/place.ts";
 import type { Reject } from "../core/reject.ts";
 import { BatchChecker, type CheckedBatch } from "../engine/batch.ts";
 import type { EngineRow } from "../ports/engine.ts";
 import type { LaneReader } from "../ports/source.ts";
+import { fitSteps } from "./fit.ts";
 import { nothingKnown } from "./lane-services.ts";
+import { isLog } from "./schemes.ts";
 import type { Session } from "./session.ts";
 
 /** What the first records of a source become. */
@@ -31,6 +34,7 @@ export async function previewPipeline(
   rowsMax: number,
 ): Promise<Preview> {
   const { contract, steps } = pipeline;
+  // Behind steps that have measured nothing values stand as they came.
   const source = await session.source(pipeline, contract, false);
   const signal = new AbortController().signal;
   const checker = await BatchChecker.open(session.engine, { contract, steps, lineage: false, takes: "relation" });
@@ -52,6 +56,17 @@ export async function previewPipeline(
     checker.close();
     await source.close();
   }
+}
+
+/** The pipeline with what its steps measure of all records, as a run would measure it: that reads them all. */
+export async function measured(
+  session: Session,
+  pipeline: Pipeline & { readonly contract: Contract },
+): Promise<Pipeline & { readonly contract: Contract }> {
+  const { engine, context } = session;
+  const openSource = () => session.source(pipeline, pipeline.contract, false);
+  const run = { follow: false, onEvent: () => undefined, signal: undefined, now: context.now() };
+  return fitSteps({ pipeline, engine, ...(isLog(parsePlace(pipeline.from)) ? {} : { openSource }) }, run);
 }
 
 interface Seen {

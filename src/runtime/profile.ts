@@ -59,10 +59,10 @@ async function profileRecords(request: ProfileRequest, session: Session): Promis
   const staged = await StagedRecords.open(session.engine);
   const seen: Seen = { source: source.shown, files: 0, malformed: 0, rejects: [] };
   try {
+    await prepareEngine(staged.connection, session);
     await stage(source, staged, seen, request.signal);
     const { connection, count: rows } = staged;
     const relation = { relation: staged.table, rows, row: "rowid" };
-    await useAllCores(connection);
     const guessed = await measureColumns(connection, relation, await staged.guess());
     const wrong = guessed.filter(({ misfits }) => misfits > 0).map(({ profile }) => profile.name);
     const certain = await measureColumns(connection, relation, wrong.length === 0 ? [] : await staged.lookAt(wrong));
@@ -102,10 +102,16 @@ function take({ malformed }: RawBatch, source: string, seen: Seen): void {
   seen.rejects.push(...malformed.slice(0, room).map((reject) => ({ source, reject })));
 }
 
-/** Nothing is read beside the look at what is there: the engine need not leave room for others. */
-async function useAllCores(connection: EngineConnection): Promise<void> {
-  await connection.run(`set threads = ${availableParallelism()}`);
+/** Nothing else is done meanwhile: the engine may use all cores, as far as its memory goes. */
+async function prepareEngine(connection: EngineConnection, { budget }: Session): Promise<void> {
+  const threads = Math.floor(budget.engineBytes / threadBytes);
+  // A quarter of its share is for what it takes besides the buffers that it counts.
+  await connection.run(`set memory_limit = '${Math.floor((budget.engineBytes * 3) / 4 / 1024)}KiB'`);
+  await connection.run(`set threads = ${Math.max(1, Math.min(threads, availableParallelism()))}`);
 }
+
+/** What a thread of the engine that counts and sorts out different values may take besides the table. */
+const threadBytes = 64 * 1024 * 1024;
 
 interface ParquetFiles {
   readonly relation: string;
@@ -145,7 +151,7 @@ async function profileParquet(
   const [source = ""] = paths;
   const connection = await session.engine.connect();
   try {
-    await useAllCores(connection);
+    await prepareEngine(connection, session);
     const [counted] = await connection.all(`select count(*) as n from ${read}`);
     const relation = { relation: read, rows: Number(counted?.["n"]), row: "file_row_number" };
     const columns = (await describedColumns(connection, read)).filter(({ name }) => name !== "file_row_number");

@@ -12,6 +12,7 @@ import type { OnEvent } from "./events.ts";
 import { claimLane } from "./lane-claim.ts";
 import { commitBatch, prepareBatch, timeNow } from "./lane-run.ts";
 import type { SinkServices } from "./lane-services.ts";
+import { withKeptParameters } from "./fit.ts";
 import { type Patience, patiently } from "./patience.ts";
 import { type OpenSinkPipeline, prepareSink } from "./sink-preparation.ts";
 import { addingMode, modeOf, type PipelineWithContract } from "./target.ts";
@@ -44,7 +45,9 @@ export async function replayRejects(open: OpenSinkPipeline, request: ReplayReque
   };
   const { signal } = new AbortController();
   const patience: Patience = { sink, context, onEvent, totalMs: limit.retryTotalMs, signal };
-  const services = await prepareSink({ ...open, pipeline: addingTo(open.pipeline) }, patience, onEvent);
+  await patiently(patience, () => sink.open());
+  const pipeline = addingTo(await withKeptParameters(open.pipeline, sink, patience, open.engine));
+  const services = await prepareSink({ ...open, pipeline }, patience, onEvent);
   const checker = await services.openChecker();
   try {
     let claim = await claimLane(services, lane);

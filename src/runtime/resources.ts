@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 import { Engine } from "../engine/engine.ts";
+import { transforms } from "./transforms.ts";
 
 const MiB = 1024 * 1024;
 
@@ -55,5 +56,5 @@ function threadsFor(lanes: number): number {
 }
 
 export function openEngine(budget: Budget): Promise<Engine> {
-  return Engine.open({ memoryBytes: budget.engineBytes, threads: budget.threads });
+  return Engine.open({ memoryBytes: budget.engineBytes, threads: budget.threads, transforms });
 }

@@ -7,6 +7,7 @@ import { LaneCrew } from "./lane-crew.ts";
 import { readEndless, readLane } from "./lane-read.ts";
 import { type BatchWatch, type HoldLane, knownLanes, type LaneServices } from "./lane-services.ts";
 import type { Patience } from "./patience.ts";
+import { fitPipeline } from "./fit.ts";
 import { type OpenSinkPipeline, prepareSink } from "./sink-preparation.ts";
 import { Slots } from "./slots.ts";
 import { Tally } from "./tally.ts";
@@ -29,6 +30,8 @@ export interface RunOptions {
 /** A pipeline with both its ends. */
 export interface OpenPipeline extends OpenSinkPipeline {
   readonly source: Source;
+  /** Another one over the same records, for steps that look at all of them first. */
+  openSource?(): Promise<Source>;
   /** Lanes that the memory budget has room for, where several pipelines share it. */
   readonly slots?: Slots;
 }
@@ -51,7 +54,15 @@ export async function runPipeline(open: OpenPipeline, options: RunOptions): Prom
     tally.observe(event);
     onEvent(event);
   };
-  const prepared = await prepareSink(open, patience, observe, options.firstConnectionMs);
+  const fitted = {
+    ...open,
+    pipeline: await fitPipeline(open, patience, {
+      follow,
+      onEvent: observe,
+      firstConnectionMs: options.firstConnectionMs,
+    }),
+  };
+  const prepared = await prepareSink(fitted, patience, observe, options.firstConnectionMs);
   const watch = options.watch === undefined ? {} : { watch: options.watch };
   const services = { ...prepared, ...watch, source, tally, stop: crew.signal };
   if (isReplacing) await replaceTable(services);

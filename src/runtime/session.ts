@@ -10,7 +10,8 @@ import type { Source } from "../ports/source.ts";
 import { adapterContext } from "./context.ts";
 import { logSink } from "./log-sink.ts";
 import { stateOfLog } from "./log-state.ts";
-import { openMessageFormat } from "./message-formats.ts";
+import { logName } from "./log-name.ts";
+import { openMessageFormat, openValueFormat, refuseLogOptions } from "./message-formats.ts";
 import { type Budget, budgetOf, openEngine } from "./resources.ts";
 import type { OpenPipeline } from "./runner.ts";
 import { isLog, openLog, openSink } from "./schemes.ts";
@@ -54,17 +55,19 @@ export class Session {
 
   /** The sink at `url`, which may be a log; nothing is connected before its `open`. */
   async sink(url: string, options: SinkOptions = {}): Promise<Sink> {
-    const sink = isLog(parsePlace(url))
-      ? await this.#logSink(url, options)
-      : await openSink(url, options, this.context);
-    return this.closing(sink);
+    const place = parsePlace(url);
+    if (isLog(place)) return this.closing(await this.#logSink(url, options));
+    refuseLogOptions(place.shown, options);
+    return this.closing(await openSink(url, options, this.context));
   }
 
   async #logSink(url: string, options: SinkOptions): Promise<Sink> {
     const { context } = this;
     const { url: place, ...room } = stateOfLog(url, options.state, this.#data);
     const state = await openSink(place, options, context);
-    return logSink({ log: await openLog(url, context), state, context, ...room });
+    const log = await openLog(url, context);
+    const values = this.closing(await openValueFormat(options, logName(log), context));
+    return logSink({ log, state, context, ...room, ...values });
   }
 
   /** Has it closed together with the session. */
@@ -76,7 +79,9 @@ export class Session {
   /** The source of a pipeline. `contract` is undefined while it is still to be inferred. */
   async source(pipeline: Pipeline, contract: Contract | undefined, again: boolean): Promise<Source> {
     const { budget, context } = this;
-    if (!isLog(parsePlace(pipeline.from))) {
+    const place = parsePlace(pipeline.from);
+    if (!isLog(place)) {
+      refuseLogOptions(place.shown, pipeline.source);
       return this.closing(sourceOfPipelineFiles(pipeline, contract, again, budget.batchBytes, context));
     }
     const format = await this.messageFormat(pipeline.source, contract);
@@ -94,7 +99,11 @@ export class Session {
     const known = requireContract(pipeline);
     const source = await this.source(pipeline, known.contract, again);
     const sink = await this.sink(pipeline.to, pipeline.sink);
-    return { pipeline: known, source, sink, engine: this.engine, context: this.context, slots: this.#slots };
+    const openSource = isLog(parsePlace(pipeline.from))
+      ? {}
+      : { openSource: () => this.source(pipeline, known.contract, false) };
+    const { engine, context } = this;
+    return { ...openSource, pipeline: known, source, sink, engine, context, slots: this.#slots };
   }
 
   /** Work that shares the engine and the memory budget; what it opens is closed behind it. */

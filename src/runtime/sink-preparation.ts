@@ -7,6 +7,8 @@ import type { Sink, Target } from "../ports/sink.ts";
 import type { OnEvent } from "./events.ts";
 import type { SinkServices } from "./lane-services.ts";
 import { type Patience, patiently } from "./patience.ts";
+import { contentOf } from "./file-identity.ts";
+import { requireFitted } from "./fit.ts";
 import { Slots } from "./slots.ts";
 import { type PipelineWithContract, requirePossible, targetOf, versionOf } from "./target.ts";
 
@@ -30,6 +32,7 @@ export async function prepareSink(
 ): Promise<SinkServices> {
   const target: Target = await targetOf(pipeline, engine);
   requirePossible(sink, target, pipeline);
+  await requireFitted(pipeline, engine);
   await patiently({ ...patience, totalMs: firstConnectionMs }, () => sink.open());
   const prepared = await patiently(patience, () => sink.prepare(target));
   onEvent({ event: "prepared", table: target.table, created: prepared.created, ddl: prepared.ddl });
@@ -41,6 +44,6 @@ export async function prepareSink(
     ...{ sink, target, version, patience, onEvent },
     run: randomUUID(),
     units: new Slots(sink.facts.unitsMax),
-    openChecker: () => BatchChecker.open(engine, plan),
+    openChecker: (lane) => BatchChecker.open(engine, lane === undefined ? plan : { ...plan, lane: contentOf(lane) }),
   };
 }

@@ -1,8 +1,11 @@
 import type { Contract } from "../core/contract.ts";
+import { MillraceError } from "../core/error.ts";
 import type { Mode, Pipeline } from "../core/pipeline.ts";
+import { parsePlace } from "../core/place.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { OnEvent } from "./events.ts";
 import { Intake } from "./intake.ts";
+import { isLog } from "./schemes.ts";
 import type { Session } from "./session.ts";
 import { requireContract } from "./target.ts";
 
@@ -42,6 +45,7 @@ export class Warehouse {
 
   /** Connects and makes every table stand. Rejects with the sink's error when it stays away for `limit.firstConnectionMs`. */
   static async open(session: Session, options: WarehouseOptions): Promise<Warehouse> {
+    requireTables(options.url);
     const sink = await session.sink(options.url, stateOptions(options));
     const warehouse = new Warehouse(session, sink, options);
     for (const { table } of options.contracts) await warehouse.intake(table, "merge");
@@ -82,6 +86,15 @@ export class Warehouse {
     const name = `${this.#options.name}:upload:${table}`;
     return { kind: "pipeline", name, from: "upload", source: {}, contract, steps: [], to: this.#options.url, sink };
   }
+}
+
+/** What is handed over is read again with SQL, which a log does not have. */
+function requireTables(url: string): void {
+  const place = parsePlace(url);
+  if (!isLog(place)) return;
+  throw new MillraceError("SCHEME_UNKNOWN", `${place.shown} is a log, and has no tables`, {
+    remedy: "Name a database, or a DuckDB file.",
+  });
 }
 
 function stateOptions({ stateSchema }: WarehouseOptions): { readonly stateSchema?: string } {

@@ -251,5 +251,5 @@ describe("the tree", () => {
   it("keeps to the layers, sizes and names", () => {
     const found = checkArchitecture(readTree(["src", "apps", "scripts", "bench", "test"]));
     expect(found.map(({ rule, path, message }) => `${path}: ${message} (${rule})`)).toEqual([]);
-  });
+  }, 120_000);
 });

@@ -39,8 +39,8 @@ describe("millrace load --json", () => {
       "contract",
       "prepared",
       "lane",
-      "batch",
       "rejects",
+      "batch",
       "laneDone",
       "done",
     ]);

@@ -28,7 +28,7 @@ const columnsOf = (stdout: string): Record<string, Record<string, unknown>> =>
       .map((column) => [String(column["name"]), column]),
   );
 
-describe("millrace profile", () => {
+describe("millrace profile", { timeout: 120_000 }, () => {
   it("says of every column its type, what is missing, constant and double, though a sample would mislead", async () => {
     const { code, stdout } = await place.millrace("profile", "data.csv", "--json");
     expect(code).toBe(0);

@@ -15,7 +15,7 @@ const contract = {
   columns: { id: { type: "integer", key: true }, name: { type: "text" }, since: { type: "date" } },
 };
 
-describe("millrace with a workbook", () => {
+describe("millrace with a workbook", { timeout: 120_000 }, () => {
   it("loads the sheet that is named, once, and names sheet, row and column of what it refuses", async () => {
     const header = row(3, cell.inline("B3", "id"), cell.inline("C3", "name"), cell.inline("D3", "since"));
     const rows = [

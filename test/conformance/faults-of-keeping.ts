@@ -114,6 +114,7 @@ const keeping: readonly Fault[] = [
   },
   {
     what: "remembers messages whose rows are gone",
+    error: /committed already/,
     noticedBy: ["forgets message ids together with the rows that they came with"],
     breakPlace: everySink((sink) => ({
       begin: async (target, options) => {

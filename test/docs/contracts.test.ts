@@ -4,6 +4,7 @@ import { quoteLiteral } from "../../src/core/identifier.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { engineType, typedSql } from "../../src/engine/typed-sql.ts";
 import { columnTypeOf } from "../../src/adapters/duckdb/fit.ts";
+import { columnType as mysqlType } from "../../src/adapters/mysql/ddl.ts";
 import { columnType } from "../../src/adapters/postgres/ddl.ts";
 import { codesInTables, readPage, section } from "./markdown.ts";
 
@@ -77,9 +78,13 @@ describe("docs/contracts.md", () => {
     const cells = section(text, "Columns")
       .split("\n")
       .map((line) => codes(line))
-      .filter((found) => found.length === 3 && columnTypes.some((type) => type === found[0]));
+      .filter((found) => found.length === 4 && columnTypes.some((type) => type === found[0]));
     const sized = (type: string): string => type.replace("18,3", "p,s");
-    const made = columnTypes.map((type) => [type, sized(columnType({ type })), sized(columnTypeOf({ type }))]);
+    const inMysql = (type: ColumnType): string => mysqlType({ type }).replace(/ character set .*/, "");
+    const made = columnTypes.map((type) => [
+      type,
+      ...[columnType({ type }), inMysql(type), columnTypeOf({ type })].map(sized),
+    ]);
     expect(cells.slice(-columnTypes.length)).toEqual(made);
     expect(columnTypes.map((type) => engineType({ type }))).toEqual(columnTypes.map((type) => columnTypeOf({ type })));
   });

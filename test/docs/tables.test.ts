@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Session } from "../../src/runtime/session.ts";
+import { startMariadb } from "../servers/mariadb.ts";
 import { startPostgres } from "../servers/postgres.ts";
 import { describeWith } from "../servers/not-run.ts";
 import { readPage, section } from "./markdown.ts";
@@ -15,7 +16,7 @@ const tables = ["millrace_checkpoint", "millrace_reject", "millrace_ledger", "mi
 type Tables = Record<string, Record<string, string>>;
 
 /** What the page says that a sink has; a dash means that it lacks the column. */
-function documented(sink: "PostgreSQL" | "DuckDB" | "files"): Tables {
+function documented(sink: "PostgreSQL" | "MySQL" | "DuckDB" | "files"): Tables {
   return Object.fromEntries(tables.map((table) => [table, documentedColumns(section(page, table), sink)]));
 }
 
@@ -89,7 +90,7 @@ describe("docs/tables.md lists the columns and types", () => {
   });
 
   it("and gives them one set of names, but for the mark that DuckDB needs", () => {
-    const names = (["PostgreSQL", "DuckDB", "files"] as const).map((sink) => {
+    const names = (["PostgreSQL", "DuckDB", "files", "MySQL"] as const).map((sink) => {
       const all = Object.entries(documented(sink)).flatMap(([table, columns]) =>
         Object.keys(columns).map((column) => `${table}.${column}`),
       );
@@ -98,6 +99,7 @@ describe("docs/tables.md lists the columns and types", () => {
     expect(names[1]).toHaveLength(7 + 15 + 17 + 4);
     expect(names[0]).toEqual(names[1]);
     expect(names[2]).toEqual(names[1]);
+    expect(names[3]).toEqual(names[1]);
   });
 
   it("and names no table twice", () => {
@@ -112,6 +114,19 @@ describeWith("postgres", "docs/tables.md lists the columns and types", () => {
     try {
       const sql = `select table_name, column_name, data_type from information_schema.columns where table_schema = 'kept' and ${kept}`;
       expect(await columnsOf(`${server.url}?schema=kept`, sql)).toEqual(documented("PostgreSQL"));
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+describeWith("mariadb", "docs/tables.md lists the columns and types", () => {
+  it("that the MySQL sink makes, where MariaDB's json is its longtext", { timeout: 120_000 }, async () => {
+    const server = await startMariadb();
+    try {
+      const sql = `select table_name as table_name, column_name as column_name, data_type as data_type from information_schema.columns where table_schema = 'millrace' and ${kept}`;
+      const said = JSON.parse(JSON.stringify(documented("MySQL")).replaceAll('"json"', '"longtext"')) as Tables;
+      expect(await columnsOf(server.url, sql)).toEqual(said);
     } finally {
       await server.stop();
     }

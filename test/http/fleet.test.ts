@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { applications } from "../../apps/index.ts";
 import type { EngineRow } from "../../src/ports/engine.ts";
+import { openLog } from "../../src/runtime/schemes.ts";
 import { Session } from "../../src/runtime/session.ts";
 import { ServedScene } from "./scene.ts";
 
@@ -125,6 +126,47 @@ describe("the fleet", () => {
       .map((line) => JSON.parse(line.slice(6)) as object);
     expect(figures.at(-1)).toMatchObject({ lag: expect.anything(), delayMs: { p50: expect.any(Number) } });
   });
+});
+
+describe("a stream that is full", () => {
+  const filler = "x".repeat(40_000);
+
+  it("is said with 503 and when to come again, takes events when there is room, and loses none that it has answered", async () => {
+    await using scene = await ServedScene.open(
+      fleet,
+      "fleet.lingerMs=20",
+      "fleet.stream=log:{data}/stream/full?max=1MB",
+    );
+    const session = await Session.open({ notice: () => undefined });
+    try {
+      const log = session.closing(await openLog(`log:${scene.data}/stream/full?max=1MB`, session.context));
+      await log.open();
+      // Another reader, who has settled nothing yet: nothing may be removed.
+      for (const lane of await log.lanes()) await log.settle("another", lane, lane.start);
+      const answers: Response[] = [];
+      const send = async (number: number): Promise<number> => {
+        // Too long for the table's contract, so that few fill the stream: each is a reject in the end.
+        const answer = await post(
+          scene,
+          JSON.stringify({ ...event(vin(number), 1), note: filler }),
+          "application/json",
+        );
+        answers.push(answer);
+        return answer.status;
+      };
+      let sent = 0;
+      while ((await send(sent)) === 200) sent += 1;
+      expect(sent).toBeGreaterThan(5);
+      expect(answers.at(-1)?.status).toBe(503);
+      expect(Number(answers.at(-1)?.headers.get("retry-after"))).toBeGreaterThan(0);
+      for (const lane of await log.lanes()) await log.settle("another", lane, lane.end);
+      await vi.waitFor(async () => expect(await send(sent)).toBe(200), { timeout: 20_000, interval: 100 });
+      const rejected = "select record_offset from millrace_reject";
+      await untilRows(scene, rejected, sent + 1);
+    } finally {
+      await session.close();
+    }
+  }, 60_000);
 });
 
 describe("an event that is larger than the stream takes", () => {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { schemaRegistry } from "../../src/adapters/registry/index.ts";
 import { pipeline } from "../../src/core/pipeline.ts";
 import { bigint, decimal, json, table, text, timestamp } from "../../src/core/table.ts";
@@ -39,18 +39,29 @@ const when = 1_636_253_322_000_001;
 const inRow = "2021-11-07T02:48:42.000001";
 const cents = (value: number): Buffer => Buffer.from([value >> 8, value & 255]);
 
-describeWith(["kafka", "registry"], "a topic of Avro", () => {
-  let kafka: KafkaServer;
-  let server: RestartableServer;
-  let place: Workplace;
-  let topic: string;
+let kafka: KafkaServer;
+let server: RestartableServer;
 
+describeWith(["kafka", "registry"], "Avro with a schema registry:", () => {
   beforeAll(async () => {
     [kafka, server] = await Promise.all([startKafka(), startRegistry()]);
   }, 120_000);
   afterAll(async () => {
     await Promise.all([kafka.stop(), server.stop()]);
   });
+
+  describe("a topic", () => {
+    aTopic();
+  });
+  describe("rows that go to a topic", () => {
+    rowsToTopic();
+  });
+});
+
+function aTopic(): void {
+  let place: Workplace;
+  let topic: string;
+
   beforeEach(async () => {
     place = await Workplace.open();
     topic = newName("orders");
@@ -174,7 +185,70 @@ describeWith(["kafka", "registry"], "a topic of Avro", () => {
       expect.stringContaining("answers again"),
     ]);
   });
-});
+}
+
+function rowsToTopic(): void {
+  let place: Workplace;
+  beforeAll(async () => {
+    place = await Workplace.open();
+    await place.write("orders.csv", `1,2021-11-07T02:48:42,12.50,,"[1, 2]"\n2,2021-11-07T02:48:42,0.01,n,\n`);
+  });
+  afterAll(() => place[Symbol.asyncDispose]());
+
+  const send = (topic: string, registry: string, onEvent: (event: RunEvent) => void = () => undefined) => {
+    const state = `duckdb:${place.path(`${topic}-state.db`)}`;
+    const from = pipeline(topic).from(place.path("orders.csv"), { header: false }).check(orders);
+    return run(from.to(`${kafka.url}/${topic}?partitions=1`, { format: "avro", registry, state }), { onEvent });
+  };
+
+  test("are read by a pipeline as what they were; a registry that is away is waited for", {
+    timeout: 120_000,
+  }, async () => {
+    const topic = newName("sent");
+    let isAway = true;
+    const { pathname, origin } = new URL(server.url);
+    await using front = await Front.open(() => (isAway ? { status: 503, body: {} } : undefined), origin);
+    const waited: string[] = [];
+    const summary = await send(topic, `${front.url("ann:secret-word@")}${pathname}`, (event) => {
+      if (event.event !== "waiting") return;
+      waited.push(event.text);
+      isAway = false;
+    });
+    expect(summary).toMatchObject({ read: 2, rejected: 0, balanced: true });
+    expect(waited).toEqual([expect.stringMatching(/ann:\*\*\*@.* answers 503/) as string]);
+    const schema = await (await fetch(`${server.url}/subjects/${topic}-value/versions/latest`)).json();
+    expect((schema as { schema: string }).schema).toContain('"logicalType":"timestamp-micros"');
+    const to = `duckdb:${place.path("read.db")}`;
+    const options = { format: "avro", registry: server.url } as const;
+    await run(pipeline("read").from(`${kafka.url}/${topic}`, options).check(orders).to(to));
+    const sql = "select id, amount::varchar as amount, note, tags::varchar as tags from orders order by id";
+    const { stdout } = await place.millrace("query", to, sql, "--json");
+    expect(JSON.parse(stdout)).toEqual([
+      { id: 1, amount: "12.50", note: null, tags: "[1,2]" },
+      { id: 2, amount: "0.01", note: "n", tags: null },
+    ]);
+  });
+
+  test("stay where they are when the registry refuses their schema", { timeout: 120_000 }, async () => {
+    const topic = newName("refused");
+    const client = schemaRegistry(server.url, context);
+    await client.register(
+      `${topic}-value`,
+      JSON.stringify({ ...older, name: "orders", fields: [{ name: "id", type: "string" }] }),
+    );
+    const body = JSON.stringify({ compatibility: "BACKWARD" });
+    await fetch(`${server.url}/config/${topic}-value`, {
+      method: "PUT",
+      body,
+      headers: { "content-type": "application/json" },
+    });
+    await expect(send(topic, server.url)).rejects.toMatchObject({ code: "SCHEMA_REFUSED" });
+    const log = logAt(kafka.url, topic);
+    await log.open();
+    expect((await log.lanes()).map(({ start, end }) => end - start)).toEqual([0n]);
+    await log.close();
+  });
+}
 
 test("a source says which formats its records may have", async () => {
   const folder = await mkdtemp(join(tmpdir(), "millrace-formats-"));
@@ -193,6 +267,16 @@ test("a source says which formats its records may have", async () => {
       await expect(read(source)).rejects.toMatchObject({ code: "PIPELINE_INVALID" });
     }
     await expect(read({ format: "avro", registry: "ftp://host" })).rejects.toMatchObject({ code: "SCHEME_UNKNOWN" });
+    for (const sink of [{ format: "avro" }, { registry: "http://host" }] as const) {
+      await expect(session.sink(`log:${join(folder, "log")}`, { ...sink, state: "duckdb:x.db" })).rejects.toMatchObject(
+        {
+          code: "PIPELINE_INVALID",
+        },
+      );
+    }
+    await expect(session.sink("duckdb:x.db", { registry: "http://host" })).rejects.toMatchObject({
+      code: "PIPELINE_INVALID",
+    });
   } finally {
     await session.close();
     await rm(folder, { recursive: true, force: true });

@@ -114,7 +114,7 @@ describe("a pipeline that is cut into stages", () => {
     const sink = await session.sink(`duckdb:${at("cut.db")}`);
     await sink.open("read");
     const [trace] = await traceRow(sink, "things", { id: "3" });
-    expect(trace).toMatchObject({ source: at("in.csv"), line: { number: 2, exact: true } });
+    expect(trace).toMatchObject({ source: at("in.csv"), at: { unit: "line", number: 2n, exact: true } });
     expect(trace?.before.map(({ batch }) => batch.pipeline)).toEqual(["things:2", "things:1"]);
     const [fate] = await tracePlace(sink, at("in.csv"), 2n);
     expect(fate).toMatchObject({ table: "things", rows: [{ id: 3 }], rejects: [] });

@@ -63,7 +63,9 @@ function settingsOf(folder: string, port: number, options: MariadbOptions): Reco
     "init-file": join(folder, "accounts.sql"),
     "character-set-server": "utf8mb4",
     "innodb-buffer-pool-size": "64M",
-    "innodb-flush-log-at-trx-commit": options.durable === true ? 1 : 0,
+    ...(options.durable === true
+      ? { "innodb-flush-log-at-trx-commit": 1 }
+      : { "innodb-flush-log-at-trx-commit": 0, "innodb-flush-method": "nosync", "innodb-doublewrite": 0 }),
     ...options.settings,
   };
 }

@@ -1,3 +1,4 @@
+import type { Form } from "./forms.ts";
 import { literal } from "./literals.ts";
 import type { Loading } from "./loading.ts";
 import { purpose } from "./loading.ts";
@@ -11,15 +12,11 @@ export interface Filled {
   readonly table: string;
   /** In the order of the rows' columns, quoted. */
   readonly columns: readonly string[];
-  /** What becomes of a column's text, SQL of it, where it is more than the text itself. */
-  readonly forms: readonly (((text: string) => string) | undefined)[];
+  /** What becomes of the columns' texts. */
+  readonly forms: readonly Form[];
   /** Quoted name of the column that takes the row's number, from 0. */
   readonly number?: string;
 }
-
-/** `true` and `false`, as the engine writes them, for columns that hold 1 and 0. */
-export const truthForm = (text: string): string =>
-  `case ${text} when 'true' then 1 when 'false' then 0 else ${text} end`;
 
 /** Writes all rows of the batch at once. What the statement answers says how many arrived, and how many warnings there were. */
 export function fill(loading: Loading, filled: Filled): Promise<Pick<Answer<object>, "count" | "warnings">> {

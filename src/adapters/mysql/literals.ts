@@ -24,10 +24,14 @@ export function bytesLiteral(bytes: Uint8Array): string {
   return `x'${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")}'`;
 }
 
-/** `sql`, which has a `?` for each value and no other, with the values in. An empty list is `null`, which equals nothing. */
+/** Quoted texts and names of the adapter's own statements, and what stands for a value. */
+const marks = /'(?:[^']|'')*'|`(?:[^`]|``)*`|\?/g;
+
+/** `sql` with the values in the place of its `?`s. An empty list is `null`, which equals nothing. */
 export function bind(sql: string, values: readonly Bound[]): string {
+  if (values.length === 0) return sql;
   let next = 0;
-  return sql.replaceAll("?", () => boundText(values[next++]));
+  return sql.replace(marks, (mark) => (mark === "?" ? boundText(values[next++]) : mark));
 }
 
 function boundText(value: Bound): string {

@@ -1,4 +1,5 @@
-import { fill, truthForm } from "./fill.ts";
+import { fill } from "./fill.ts";
+import { formsOf } from "./forms.ts";
 import { attempt, type Loading, purpose } from "./loading.ts";
 import { quoteName } from "./names.ts";
 import { faultFrom } from "./refusal.ts";
@@ -34,12 +35,10 @@ export async function loadRows(loading: Loading, habit: Habit): Promise<void> {
 /** Right into the table; true when every row arrived as it is, otherwise none has. */
 async function loadWhole(loading: Loading): Promise<boolean> {
   const { session, columns, table, tableSql, count } = loading;
-  const types = new Map(table.columns.map((column) => [column.name.toLowerCase(), column.type]));
-  const holdsNumber = (name: string): boolean => ["tinyint", "bit"].includes(types.get(name.toLowerCase()) ?? "");
   const filled = {
     table: tableSql,
     columns: columns.map((column) => quoteName(column.name)),
-    forms: columns.map(({ name, type }) => (type === "boolean" && holdsNumber(name) ? truthForm : undefined)),
+    forms: formsOf(table, columns),
   };
   await session.ask(purpose, "savepoint millrace");
   const fault = await attempt(async () => {

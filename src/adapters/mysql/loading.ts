@@ -15,6 +15,8 @@ export interface Loading {
   readonly mergeKey: readonly string[] | undefined;
   /** Names of unique indexes on the key. */
   readonly keyIndexes: ReadonlySet<string>;
+  /** Whether a row may meet another one by a unique index that is not on the key. */
+  readonly otherUniques: boolean;
   readonly columns: readonly SinkColumn[];
   readonly csv: CsvRows;
   readonly count: number;

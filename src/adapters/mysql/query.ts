@@ -9,7 +9,7 @@ const purpose = "running the query";
 /** Comments and brackets before the first word do not matter. */
 const selecting = /^(?:\s|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$)|\/\*[^]*?\*\/|\()*(?:select|values|with|table)\b/i;
 
-/** Rows of one statement, in pieces, from a transaction that cannot write. The protocol takes no second statement. */
+/** Rows of one statement, in pieces, from a session that cannot write. The protocol takes no second statement. */
 export async function* queryRows(
   sessions: Sessions,
   sql: string,
@@ -18,9 +18,7 @@ export async function* queryRows(
   const session = await sessions.connect();
   let done = false;
   try {
-    await session.ask(purpose, "start transaction with consistent snapshot, read only");
     yield* session.stream(purpose, bindNumbered(sql, parameters));
-    await session.ask(purpose, "rollback");
     // What is no SELECT may have changed the session's settings.
     done = selecting.test(sql);
   } catch (error) {

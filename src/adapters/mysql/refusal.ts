@@ -37,7 +37,7 @@ export function indexOf(fault: RowFault): string | undefined {
   return /for key '(?:[^']*\.)?([^'.]*)'/.exec(fault.message)?.[1];
 }
 
-function codeOf(number: number): ReasonCode {
+export function codeOf(number: number): ReasonCode {
   if ([1062, 1586, 1557].includes(number)) return "duplicate";
   return [1452, 1216].includes(number) ? "reference" : "refused";
 }

@@ -6,9 +6,20 @@ import { isWithoutTls, withPurpose } from "./errors.ts";
 import type { Bound } from "./literals.ts";
 import { type Answer, Session } from "./session.ts";
 
-/** Units that may be open at once, and connections beside them for claims, reads and batch numbers. */
+/** Units that may be open at once. */
 export const unitsMax = 16;
-const connectionsMax = unitsMax + 4;
+
+/** What sessions are for, and how many of them there may be. */
+const uses = {
+  /** Beside units there are claims, reads and batch numbers. */
+  write: { sessionsMax: unitsMax + 4, modes: "", sql: "set session transaction isolation level read committed" },
+  /** They cannot write anything, not even tables; a name in double quotes is one, as in the SQL of all other places. */
+  read: {
+    sessionsMax: 8,
+    modes: "ANSI_QUOTES,PIPES_AS_CONCAT,",
+    sql: "set session transaction isolation level repeatable read, read only",
+  },
+} as const;
 
 /** Waiting times of a session, in ms; the server counts whole seconds. */
 export interface Patience {
@@ -24,23 +35,20 @@ interface Idle {
   readonly since: number;
 }
 
-interface Waiting {
-  readonly go: () => void;
-  readonly fail: (error: Error) => void;
-}
-
 /** A bounded number of sessions, all set up alike, used again. */
 export class Sessions {
+  readonly #use: (typeof uses)[keyof typeof uses];
   readonly #address: Address;
   readonly #patience: Patience;
   readonly #now: () => number;
   readonly #idle: Idle[] = [];
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: (() => void)[] = [];
   #taken = 0;
   #withoutTls = false;
   #closing: (() => void) | undefined;
 
-  constructor(address: Address, patienceMs: Patience, now: () => number) {
+  constructor(use: "write" | "read", address: Address, patienceMs: Patience, now: () => number) {
+    this.#use = uses[use];
     this.#address = address;
     this.#patience = patienceMs;
     this.#now = now;
@@ -48,8 +56,9 @@ export class Sessions {
 
   /** A session for the caller alone, who must `release` it. */
   async connect(): Promise<Session> {
-    if (this.#taken >= connectionsMax) await new Promise<void>((go, fail) => this.#waiting.push({ go, fail }));
-    this.#taken += 1;
+    // Who waits is given the place of one that is let go.
+    if (this.#taken >= this.#use.sessionsMax) await new Promise<void>((go) => this.#waiting.push(go));
+    else this.#taken += 1;
     try {
       return this.#takeIdle() ?? (await this.#open());
     } catch (error) {
@@ -100,15 +109,15 @@ export class Sessions {
   /** Ends what is idle and waits for what is in use. Afterwards it may be used again. */
   async close(): Promise<void> {
     if (this.#taken > 0) await new Promise<void>((resolve) => (this.#closing = resolve));
+    this.#closing = undefined;
     for (const { session } of this.#idle.splice(0)) session.end();
   }
 
   #letNext(): void {
+    const next = this.#waiting.shift();
+    if (next !== undefined) return next();
     this.#taken -= 1;
-    this.#waiting.shift()?.go();
-    if (this.#taken > 0 || this.#waiting.length > 0) return;
-    this.#closing?.();
-    this.#closing = undefined;
+    if (this.#taken === 0) this.#closing?.();
   }
 
   /** The server ends what is idle for long: such a session is not tried. */
@@ -160,7 +169,9 @@ export class Sessions {
   async #setUp(connection: Connection): Promise<Session> {
     const session = new Session(connection);
     try {
-      for (const sql of settings(this.#patience)) await session.ask("setting up the session", sql);
+      const purpose = "setting up the session";
+      await session.ask(purpose, settings(this.#use.modes, this.#patience));
+      await session.ask(purpose, this.#use.sql);
       return session;
     } catch (error) {
       session.destroy();
@@ -170,17 +181,17 @@ export class Sessions {
 }
 
 /** Whatever the server is set to, values are taken as they are or refused, times are UTC, and reasons are English. */
-function settings({ lockMs, idleMs }: Patience): readonly string[] {
+function settings(more: string, { lockMs, idleMs }: Patience): string {
   const lockSeconds = Math.max(1, Math.ceil(lockMs / 1000));
   const idleSeconds = Math.max(1, Math.ceil(idleMs / 1000));
   const modes =
     "STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO";
   const values = [
-    ...[`sql_mode = '${modes}'`, "time_zone = '+00:00'", "lc_messages = 'en_US'", "autocommit = 1"],
+    ...[`sql_mode = '${more}${modes}'`, "time_zone = '+00:00'", "lc_messages = 'en_US'", "autocommit = 1"],
     ...["sql_notes = 1", "max_error_count = 64", "sql_safe_updates = 0", "sql_auto_is_null = 0"],
     ...["foreign_key_checks = 1", "unique_checks = 1", "sql_select_limit = default"],
     ...[`innodb_lock_wait_timeout = ${lockSeconds}`, `lock_wait_timeout = ${lockSeconds}`],
     ...[`wait_timeout = ${idleSeconds}`, `net_write_timeout = ${10 * idleSeconds}`],
   ];
-  return [`set session ${values.join(", ")}`, "set session transaction isolation level read committed"];
+  return `set session ${values.join(", ")}`;
 }

@@ -21,7 +21,15 @@ import { queryRows } from "./query.ts";
 import { findCheckpoint, type RecordPlace, sinkRecords } from "./records.ts";
 import type { Session } from "./session.ts";
 import { type Patience, patience, Sessions, unitsMax } from "./sessions.ts";
-import { alone, definitionLane, ensureState, forgetLanes, type StateNames, stateNames } from "./state.ts";
+import {
+  alone,
+  definitionLane,
+  ensureState,
+  forgetLanes,
+  forgetMessages,
+  type StateNames,
+  stateNames,
+} from "./state.ts";
 import { beginUnit } from "./unit.ts";
 
 const facts: SinkFacts = {
@@ -32,6 +40,7 @@ const facts: SinkFacts = {
   unitsMax,
   wholeFileUnits: true,
   serials: true,
+  elsewhere: true,
 };
 
 /** A sink in MySQL 8.0.17 or later, or MariaDB 10.6 or later. Throws URL_INVALID. */
@@ -49,6 +58,8 @@ export class MysqlSink implements Sink {
   readonly #address: Address;
   readonly #names: StateNames;
   readonly #sessions: Sessions;
+  /** For queries: they can write nothing. */
+  readonly #readers: Sessions;
   readonly #context: AdapterContext;
   readonly #tables = new Map<string, TableInfo>();
   readonly #habits = new Map<string, Habit>();
@@ -62,7 +73,9 @@ export class MysqlSink implements Sink {
     this.shown = place.shown;
     this.#address = readAddress(place, options);
     this.#names = stateNames(this.#address.stateDatabase);
-    this.#sessions = new Sessions(this.#address, waits, () => context.now());
+    const now = (): number => context.now();
+    this.#sessions = new Sessions("write", this.#address, waits, now);
+    this.#readers = new Sessions("read", this.#address, waits, now);
     this.#context = context;
     const isKept = (): boolean => this.#opened() === "write";
     this.#place = {
@@ -87,6 +100,7 @@ export class MysqlSink implements Sink {
   }
 
   async prepare(target: Target): Promise<PreparedTarget> {
+    if (target.elsewhere === true) return { created: false, lineage: false, ddl: "" };
     checkNames(target);
     const found = await this.#describe(target.table);
     const created = found === undefined && (await this.#create(target));
@@ -139,9 +153,7 @@ values (?) on duplicate key update epoch = epoch`;
 
   async begin(target: Target, options: { readonly replace?: boolean } = {}): Promise<Unit> {
     this.#opened();
-    const table = this.#tables.get(target.table) ?? (await this.#describe(target.table));
-    if (table === undefined) throw vanished(target.table);
-    this.#tables.set(target.table, table);
+    const table = target.elsewhere === true ? undefined : await this.#tableOf(target);
     const habit = this.#habits.get(target.table) ?? newHabit();
     this.#habits.set(target.table, habit);
     const session = await this.#sessions.connect();
@@ -156,7 +168,7 @@ values (?) on duplicate key update epoch = epoch`;
   }
 
   query(sql: string, parameters: readonly EngineParameter[] = []) {
-    return queryRows(this.#sessions, sql, parameters);
+    return queryRows(this.#readers, sql, parameters);
   }
 
   classify(error: unknown) {
@@ -175,11 +187,19 @@ values (?) on duplicate key update epoch = epoch`;
     this.#use = undefined;
     for (const unit of [...this.#units]) await unit.rollback();
     await this.#sessions.close();
+    await this.#readers.close();
   }
 
   #opened(): "write" | "read" {
     if (this.#use !== undefined) return this.#use;
     throw new MillraceError("INTERNAL", "The sink is not open", { remedy: "Call open first." });
+  }
+
+  async #tableOf(target: Target): Promise<TableInfo> {
+    const table = this.#tables.get(target.table) ?? (await this.#describe(target.table));
+    if (table === undefined) throw vanished(target.table);
+    this.#tables.set(target.table, table);
+    return table;
   }
 
   #describe(table: string): Promise<TableInfo | undefined> {
@@ -197,6 +217,7 @@ values (?) on duplicate key update epoch = epoch`;
     return alone(this.#sessions, database, async (session) => {
       if ((await describeTable(session, database, target.table)) !== undefined) return false;
       await forgetLanes(session, this.#names, target.pipeline, []);
+      await forgetMessages(session, this.#names, target.pipeline);
       await session.ask(`creating the table "${target.table}"`, ddl);
       return true;
     });
@@ -206,7 +227,7 @@ values (?) on duplicate key update epoch = epoch`;
     session: Session,
     plan: Pick<Parameters<typeof beginUnit>[0], "target" | "table" | "habit" | "replace" | "done">,
   ): Promise<Unit> {
-    const tableSql = qualifiedName(this.#address.database, plan.table.name);
+    const tableSql = qualifiedName(this.#address.database, plan.table?.name ?? plan.target.table);
     try {
       return await beginUnit({ ...plan, session, tableSql, names: this.#names, takesFiles: this.#takesFiles });
     } catch (error) {

@@ -1,9 +1,11 @@
 import { MillraceError, reportRemedy } from "../../core/error.ts";
 import { isRowError } from "./errors.ts";
-import { fill, truthForm } from "./fill.ts";
-import { isolate, type Loading, notStored, purpose, type Range } from "./loading.ts";
-import { columnList, foldName, quoteName } from "./names.ts";
-import { faultFrom, faultOf, indexOf, type RowFault } from "./refusal.ts";
+import { fill } from "./fill.ts";
+import { formsOf } from "./forms.ts";
+import { attempt, isolate, type Loading, notStored, purpose, type Range } from "./loading.ts";
+import { columnList, quoteName } from "./names.ts";
+import { codeOf, faultFrom, faultOf, indexOf, type RowFault } from "./refusal.ts";
+import { bringBack, holdBack, refuseRepeats } from "./repeats.ts";
 
 /**
  * The stage is two temporary tables. `raw` takes whatever a row holds, as text, with the row's number; `typed` has columns
@@ -21,8 +23,13 @@ export async function loadStaged(loading: Loading): Promise<void> {
   await fillRaw(loading);
   await fillTyped(loading);
   const all = { low: 0, high: loading.count };
-  await isolate(loading, all, (part) => writePart(loading, part));
+  if (loading.mergeKey === undefined) await appendAll(loading, all);
+  else await isolate(loading, all, (part) => mergePart(loading, part));
   await retryReferences(loading);
+  const { fresh, count, refusals } = loading;
+  if (loading.mergeKey === undefined && fresh + refusals.length !== count) {
+    throw notStored(loading, fresh, count - refusals.length);
+  }
   await session.ask(purpose, `drop temporary table if exists ${typed}`);
 }
 
@@ -50,11 +57,7 @@ async function fillTyped(loading: Loading): Promise<void> {
   const names = columnList(columns.map((column) => column.name));
   const create = `create temporary table ${typed} (primary key (${number})) engine=InnoDB select cast(0 as signed) as ${number}, ${names} from ${tableSql} limit 0`;
   await session.ask(purpose, create);
-  const types = new Map(table.columns.map((column) => [foldName(column.name), column.type]));
-  const forms = columns.map(({ name, type }, index) => {
-    const isNumber = ["tinyint", "bit"].includes(types.get(foldName(name)) ?? "");
-    return type === "boolean" && isNumber ? truthForm(`c${index}`) : `c${index}`;
-  });
+  const forms = formsOf(table, columns).map((form, index) => form?.(`c${index}`) ?? `c${index}`);
   const move = `insert into ${typed} (${number}, ${names}) select ${number}, ${forms.join(", ")} from ${raw}`;
   await isolate(loading, { low: 0, high: count }, async ({ low, high }) => {
     await session.ask(purpose, "savepoint millrace");
@@ -90,15 +93,31 @@ function writePart(loading: Loading, part: Range): Promise<RowFault | undefined>
   return loading.mergeKey === undefined ? appendPart(loading, part) : mergePart(loading, part);
 }
 
+/** How often rows that repeat a key of the batch are looked at together: one of a key may have been refused for another reason. */
+const roundsMax = 3;
+
+async function appendAll(loading: Loading, all: Range): Promise<void> {
+  const append = (part: Range): Promise<undefined> => appendPart(loading, part);
+  const fault = await attempt(() => append(all));
+  if (fault === undefined) return;
+  const repeats = { loading, from: typed, number };
+  // Rows that refer to each other are wanted again, whatever they were refused for.
+  const together = codeOf(fault.number) === "duplicate" && !loading.table.selfReference;
+  for (let round = 1; together && round <= roundsMax; round += 1) {
+    await refuseRepeats(repeats);
+    const held = await holdBack(repeats);
+    await isolate(loading, all, append);
+    if (held === 0) return;
+    await bringBack(repeats);
+  }
+  await isolate(loading, all, append);
+}
+
 async function appendPart(loading: Loading, part: Range): Promise<undefined> {
   const { session, tableSql, columns } = loading;
-  const wanted = rowsIn(loading, part);
-  if (wanted === 0) return;
   const names = columnList(columns.map((column) => column.name));
   const sql = `insert into ${tableSql} (${names}) select ${names} from ${typed} where ${isIn(part)} order by ${number}`;
-  const { count } = await session.ask(purpose, sql);
-  if (count !== wanted) throw notStored(loading, count, wanted);
-  loading.fresh += count;
+  loading.fresh += (await session.ask(purpose, sql)).count;
 }
 
 /**
@@ -125,7 +144,7 @@ const isReference = ({ number: code }: RowFault): boolean => code === 1452 || co
 /** How often a key is looked for again that was not there, and then was. */
 const lookAgainMax = 5;
 
-/** Changes the rows whose keys are there and adds the others. Of equal keys in a part the last wins. */
+/** Adds the rows whose keys are not there and changes the others. Of equal keys in a part the last wins. */
 async function mergePart(loading: Loading, part: Range): Promise<RowFault | undefined> {
   const { session } = loading;
   if (rowsIn(loading, part) === 0) return undefined;
@@ -146,19 +165,31 @@ async function mergePart(loading: Loading, part: Range): Promise<RowFault | unde
 }
 
 /** Gives the number of rows that are new. */
-async function mergeOnce({ session, tableSql, columns, mergeKey = [] }: Loading, part: Range): Promise<number> {
+async function mergeOnce(loading: Loading, part: Range): Promise<number> {
+  const { session, tableSql, columns, mergeKey = [] } = loading;
   const names = columns.map((column) => column.name);
-  const keys = mergeKey.map(quoteName);
-  const rest = names.filter((name) => !mergeKey.includes(name)).map(quoteName);
-  const source = `(select * from (select s.*, row_number() over (partition by ${keys.map((key) => `s.${key}`).join(", ")} order by s.${number} desc) as \`_millrace_r\` from ${typed} s where ${isIn(part)}) ranked where \`_millrace_r\` = 1) s`;
-  const same = keys.map((key) => `t.${key} = s.${key}`).join(" and ");
-  if (rest.length > 0) {
-    const sets = rest.map((name) => `t.${name} = s.${name}`).join(", ");
-    await session.ask(purpose, `update ${tableSql} t join ${source} on ${same} set ${sets}`);
-  }
   const list = columnList(names);
+  const same = mergeKey.map((name) => `t.${quoteName(name)} = s.${quoteName(name)}`).join(" and ");
   // In the order of the key, so that two merges take their row locks in the same order.
-  const sql = `insert into ${tableSql} (${list}) select ${list} from ${source}
-where not exists (select 1 from ${tableSql} t where ${same}) order by ${keys.join(", ")}`;
-  return (await session.ask(purpose, sql)).count;
+  const order = `order by ${mergeKey.map((name) => `s.${quoteName(name)}`).join(", ")}`;
+  const lastOnes = `(${lastOfKeySql(mergeKey, part)}) s`;
+  const insert = `insert into ${tableSql} (${list}) select ${list} from`;
+  const add = `${insert} ${lastOnes} where not exists (select 1 from ${tableSql} t where ${same}) ${order}`;
+  const { count: fresh } = await session.ask(purpose, add);
+  const rest = names.filter((name) => !mergeKey.includes(name)).map(quoteName);
+  if (fresh === rowsIn(loading, part) || rest.length === 0) return fresh;
+  const sets = rest.map((name) => `t.${name} = s.${name}`).join(", ");
+  // Only where no other key can be met; it takes half the time. Of equal keys the last comes last.
+  const change = loading.otherUniques
+    ? `update ${tableSql} t join ${lastOnes} on ${same} set ${sets}`
+    : `${insert} ${typed} s where ${isIn(part)} ${order}, s.${number} on duplicate key update ${rest.map((name) => `${tableSql}.${name} = s.${name}`).join(", ")}`;
+  await session.ask(purpose, change);
+  return fresh;
+}
+
+/** Of rows of one key, as the table compares them, the one that comes last. */
+function lastOfKeySql(key: readonly string[], part: Range): string {
+  const names = key.map((name) => `p.${quoteName(name)}`).join(", ");
+  const ranked = `select p.*, row_number() over (partition by ${names} order by p.${number} desc) as \`_millrace_r\` from ${typed} p where ${isIn(part)}`;
+  return `select * from (${ranked}) ranked where \`_millrace_r\` = 1`;
 }

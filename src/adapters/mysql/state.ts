@@ -50,6 +50,11 @@ where pipeline = ? and ${isRealLane} ${others}`;
   await session.ask("forgetting lanes", sql, [pipeline, but]);
 }
 
+/** Forgets the messages of a pipeline: they are to be read again. */
+export async function forgetMessages(session: Session, names: StateNames, pipeline: string): Promise<void> {
+  await session.ask("forgetting messages", `delete from ${names.seen} where pipeline = ?`, [pipeline]);
+}
+
 /** Positions, definitions and reasons are kept as the very text that they were given as. */
 function stateDdl(names: StateNames): readonly string[] {
   return [

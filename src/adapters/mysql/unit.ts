@@ -8,15 +8,17 @@ import { keepRejects, noteMessages, passFence, writeLedger } from "./entries.ts"
 import { keyIndexes } from "./fit.ts";
 import { type Habit, loadRows } from "./load.ts";
 import type { Loading } from "./loading.ts";
+import { foldName } from "./names.ts";
 import { reasonOf } from "./refusal.ts";
 import type { Session } from "./session.ts";
-import { forgetLanes, type StateNames } from "./state.ts";
+import { forgetLanes, forgetMessages, type StateNames } from "./state.ts";
 
 export interface UnitPlan {
   readonly session: Session;
   readonly names: StateNames;
   readonly target: Target;
-  readonly table: TableInfo;
+  /** Undefined where the rows lie elsewhere. */
+  readonly table: TableInfo | undefined;
   /** The table's name, quoted and with its database. */
   readonly tableSql: string;
   readonly takesFiles: boolean;
@@ -28,12 +30,16 @@ export interface UnitPlan {
 
 /** Starts the transaction on the session of the plan, which is given back by `done`, or when this throws by the caller. */
 export async function beginUnit(plan: UnitPlan): Promise<Unit> {
-  const { session, replace, tableSql } = plan;
+  const { session, names, target, tableSql } = plan;
+  const replace = plan.replace && plan.table !== undefined;
   const purpose = "beginning a transaction";
   // Read committed locks no gaps between keys. Here they are wanted: nobody else may add rows until the commit.
   if (replace) await session.ask(purpose, "set transaction isolation level repeatable read");
   await session.ask(purpose, "start transaction");
-  if (replace) await session.ask("removing the rows to replace", `delete from ${tableSql}`);
+  if (replace) {
+    await session.ask("removing the rows to replace", `delete from ${tableSql}`);
+    await forgetMessages(session, names, target.pipeline);
+  }
   return new TransactionUnit(plan);
 }
 
@@ -132,13 +138,18 @@ async function writeBatch(plan: UnitPlan, batch: SinkBatch): Promise<WriteResult
 async function writeRows(plan: UnitPlan, batch: SinkBatch): Promise<{ refused: readonly Reject[]; merged: number }> {
   const { session, target, table, tableSql, takesFiles } = plan;
   const { rows } = batch;
-  if (rows.count === 0) return { refused: [], merged: 0 };
+  if (rows.count === 0 || table === undefined) return { refused: [], merged: 0 };
+  const names = rows.columns.map((column) => column.name);
+  const keys = new Set(keyIndexes(target, table));
   const loading: Loading = {
     session,
     table,
     tableSql,
     mergeKey: target.mode === "merge" ? target.key : undefined,
-    keyIndexes: new Set(keyIndexes(target, table)),
+    keyIndexes: keys,
+    otherUniques: table.uniques.some(
+      (index) => !keys.has(index.name) && index.columns.some((one) => holds(names, one)),
+    ),
     columns: rows.columns,
     csv: await rows.csv(),
     count: rows.count,
@@ -147,11 +158,13 @@ async function writeRows(plan: UnitPlan, batch: SinkBatch): Promise<{ refused: r
     fresh: 0,
   };
   await loadRows(loading, plan.habit);
-  const names = rows.columns.map((column) => column.name);
   const keyOf = (index: string): readonly string[] => table.uniques.find((one) => one.name === index)?.columns ?? [];
   const refused = loading.refusals.map(({ row, fault }) => batch.refuse(row, reasonOf(fault, names, keyOf)));
   return { refused, merged: rows.count - refused.length - loading.fresh };
 }
+
+const holds = (names: readonly string[], column: string): boolean =>
+  names.some((name) => foldName(name) === foldName(column));
 
 function notBalanced(batch: SinkBatch, counts: Counts): MillraceError {
   const { read, loaded, merged, filtered, rejected } = counts;

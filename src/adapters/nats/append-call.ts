@@ -1,8 +1,8 @@
 /** One append: how much of it is not confirmed yet. */
 export class AppendCall {
   readonly records: number;
-  /** When it is given up, in ms since 1970. */
-  readonly deadline: number;
+  /** When it is given up unless more of it is confirmed, in ms since 1970. */
+  deadline: number;
   readonly done: Promise<void>;
   #error: unknown;
   #failed = false;
@@ -29,7 +29,9 @@ export class AppendCall {
     return this.#error;
   }
 
-  confirm(): void {
+  /** One more of its records; `deadline` for the others. */
+  confirm(deadline: number): void {
+    this.deadline = deadline;
     this.#unconfirmed -= 1;
     if (this.#unconfirmed === 0) this.#resolve();
   }

@@ -82,7 +82,7 @@ export class Publisher {
   async #append(records: readonly LogRecord[]): Promise<void> {
     await this.#connection.client();
     const layout = this.#streams.layout ?? (await this.#streams.ensure());
-    const call = new AppendCall(records.length, this.#time.now() + limit.natsAppendMs);
+    const call = new AppendCall(records.length, this.#deadline());
     const items = records.map((record) => itemOf(record, call));
     this.#check(items, layout);
     await this.#room.take(() => bytesByStream(items, layout));
@@ -156,10 +156,14 @@ export class Publisher {
     if (this.#calls.size > 0) this.#pump();
   }
 
+  #deadline(): number {
+    return this.#time.now() + limit.natsAppendMs;
+  }
+
   #hear(item: Item, error: unknown): void {
     if (error === undefined) {
       this.#failures = 0;
-      item.call.confirm();
+      item.call.confirm(this.#deadline());
       this.#outbox.done(item);
     } else if (isUnheard(error) || apiCodeOf(error) === apiCode.tooManyRequests) {
       item.call.delay(withPurpose(error, "appending"));

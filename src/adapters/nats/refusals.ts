@@ -38,10 +38,14 @@ export function filledMeanwhile({ shown }: Shown, cause: unknown): MillraceError
 
 export function notConfirmed({ shown }: Shown, cause: unknown): MillraceError {
   const why = cause === undefined ? "" : `: ${wordsOf(cause)}`;
-  return new MillraceError("SINK_UNREACHABLE", `${shown}: not confirmed within ${limit.natsAppendMs} ms${why}`, {
-    remedy: "Check that the servers run and hold the stream. The records may be in the log or not.",
-    cause,
-  });
+  return new MillraceError(
+    "SINK_UNREACHABLE",
+    `${shown}: nothing was confirmed within ${limit.natsAppendMs} ms${why}`,
+    {
+      remedy: "Check that the servers run and hold the stream. The records may be in the log or not.",
+      cause,
+    },
+  );
 }
 
 export function endsTooEarly({ shown }: Shown, stream: string, wanted: bigint, end: bigint): MillraceError {

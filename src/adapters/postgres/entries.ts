@@ -2,19 +2,31 @@ import type { PoolClient } from "pg";
 import { MillraceError } from "../../core/error.ts";
 import type { Counts } from "../../core/ledger.ts";
 import type { Reject } from "../../core/reject.ts";
-import { RepeatedMessages, repeatsOf, type SinkBatch } from "../../ports/sink.ts";
+import { RepeatedMessages, repeatsOf, type SinkBatch, type Target } from "../../ports/sink.ts";
 import { ask } from "./client.ts";
 import { insertRejects } from "./reject-rows.ts";
+import { askInTurn, type Step } from "./sequence.ts";
 import type { StateNames } from "./state.ts";
 import { jsonbText, jsonText, storedId } from "./stored-json.ts";
 
-/** Invariant 2: the fence comes first. Moves the lane's position, or throws FENCED when the claim is not the last one. */
-export async function passFence(client: PoolClient, names: StateNames, { claim, end }: SinkBatch): Promise<void> {
+const beginning: Step = { name: "millrace_begin", text: "begin", purpose: "beginning a transaction" };
+
+/**
+ * Invariant 2: the fence comes first. Moves the lane's position, or throws FENCED when the claim is not the last one.
+ * `begins` the transaction if that has not been done.
+ */
+export async function passFence(
+  client: PoolClient,
+  names: StateNames,
+  { claim, end }: SinkBatch,
+  begins: boolean,
+): Promise<void> {
   const text = `update ${names.checkpoint} set position = $4, moved_at = clock_timestamp()
 where pipeline = $1 and lane = $2 and epoch = $3`;
   const values = [claim.pipeline, claim.lane, claim.epoch, jsonText(end)];
-  const { count } = await ask(client, "moving the position", { name: "millrace_fence", text, values });
-  if (count === 1) return;
+  const fence = { name: "millrace_fence", text, values, purpose: "moving the position" };
+  const counts = await askInTurn(client, begins ? [beginning, fence] : [fence]);
+  if (counts.at(-1) === 1) return;
   throw new MillraceError("FENCED", `Another process has taken over "${claim.source}" (lane ${claim.lane})`, {
     remedy: "It goes on from the committed position; nothing of this batch was written.",
     at: { source: claim.source },
@@ -39,19 +51,33 @@ on conflict do nothing returning id`;
 /** Rejects of one statement, so that a batch that is rejected whole does not become one huge message. */
 const rejectsPerStatement = 5000;
 
-/** Keeps the rejects of a batch; those of a replay stay the rejects that they were, with the reasons of this attempt. */
-export async function keepRejects(
-  client: PoolClient,
-  names: StateNames,
+/**
+ * Keeps the rejects of a batch and its counts; those of a replay stay the rejects that they were, with the reasons of
+ * this attempt. `first` is done before that, in the same round trip where possible.
+ */
+export async function writeEntries(
+  { client, names, target }: EntryPlace,
   batch: SinkBatch,
   rejects: readonly Reject[],
+  counts: Counts,
+  first: readonly Step[],
 ): Promise<void> {
   const { replays = [] } = batch;
   if (replays.length > 0) await markReplays(client, names, batch, replays, rejects);
-  const fresh = rejects.filter(({ record }) => replays[record] === undefined);
+  const fresh = replays.length === 0 ? rejects : rejects.filter(({ record }) => replays[record] === undefined);
+  let before = first;
   for (let at = 0; at < fresh.length; at += rejectsPerStatement) {
-    await insertRejects(client, names, batch, fresh.slice(at, at + rejectsPerStatement));
+    const insert = insertRejects(names, batch, fresh.slice(at, at + rejectsPerStatement));
+    if (at + rejectsPerStatement < fresh.length) await askInTurn(client, [...before, insert]);
+    before = at + rejectsPerStatement < fresh.length ? [] : [...before, insert];
   }
+  await askInTurn(client, [...before, ledgerStep(names, target.table, batch, counts)]);
+}
+
+export interface EntryPlace {
+  readonly client: PoolClient;
+  readonly names: StateNames;
+  readonly target: Target;
 }
 
 /** Record `n` of the batch is the attempt on `replays[n]`. Throws FENCED when one of them is not open any more. */
@@ -78,13 +104,7 @@ from attempt a join locked l on l.id = a.id where r.id = a.id and r.state = 'ope
   });
 }
 
-export async function writeLedger(
-  client: PoolClient,
-  names: StateNames,
-  table: string,
-  batch: SinkBatch,
-  counts: Counts,
-): Promise<void> {
+function ledgerStep(names: StateNames, table: string, batch: SinkBatch, counts: Counts): Step {
   const { claim } = batch;
   const text = `insert into ${names.ledger} (batch, pipeline, lane, epoch, run, version, source, table_name,
   start_position, end_position, started_at, read, loaded, merged, filtered, rejected)
@@ -94,5 +114,5 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`;
     ...[jsonText(batch.start), jsonText(batch.end), batch.startedAt],
     ...[counts.read, counts.loaded, counts.merged, counts.filtered, counts.rejected],
   ];
-  await ask(client, "writing the ledger", { name: "millrace_ledger", text, values });
+  return { name: "millrace_ledger", text, values, purpose: "writing the ledger" };
 }

@@ -27,13 +27,16 @@ export interface Habit {
 
 export const newHabit = (): Habit => ({ way: "whole", staged: 0, dense: false, small: false });
 
-/** Writes all rows but those that the database refuses; these end in `loading.refusals`, in order. */
+/**
+ * Writes all rows but those that the database refuses; these end in `loading.refusals`, in order. The savepoint may be
+ * left to be ended.
+ */
 export async function loadRows(loading: Loading, habit: Habit): Promise<void> {
   const all = { from: 0, to: loading.count };
   if (loading.table.insertOnly) await loadStaged(loading, all, true);
   else await loadByHabit(loading, habit, all);
   await retryReferences(loading);
-  await loading.savepoint.release();
+  await loading.savepoint.settle();
   loading.refusals.sort((a, b) => a.row - b.row);
 }
 

@@ -1,21 +1,19 @@
-import type { PoolClient } from "pg";
 import type { Reject } from "../../core/reject.ts";
 import type { SinkBatch } from "../../ports/sink.ts";
-import { ask } from "./client.ts";
+import type { Step } from "./sequence.ts";
 import type { StateNames } from "./state.ts";
 import { jsonbText } from "./stored-json.ts";
 
 /**
- * Inserts rejects in one statement. What the client would write as arrays, with every element escaped, goes as plainly
+ * The statement that inserts rejects. What the client would write as arrays, with every element escaped, goes as plainly
  * as the server can take it apart: the records' bytes in one piece, with where each starts, and reasons as lines, which
  * JSON texts never hold within.
  */
-export async function insertRejects(
-  client: PoolClient,
+export function insertRejects(
   names: StateNames,
   { claim, batch, source, format }: SinkBatch,
   rejects: readonly Reject[],
-): Promise<void> {
+): Step {
   const text = `insert into ${names.reject}
   (pipeline, lane, batch, source, format, record, line, record_offset, bytes, truncated, reasons)
 select $1, $2, $3, $4, $5, r.record, r.line, r.record_offset, substring($6::bytea from r.start for r.size), r.truncated, r.reasons::jsonb
@@ -32,7 +30,7 @@ from unnest($7::int[], $8::int8[], $9::int8[], $10::int[], $11::int[], $12::bool
     arrayText(rejects.map((reject) => reject.truncated)),
     rejects.map((reject) => jsonbText(reject.reasons)).join("\n"),
   ];
-  await ask(client, "keeping rejects", { name: "millrace_rejects", text, values });
+  return { name: "millrace_rejects", text, values, purpose: "keeping rejects" };
 }
 
 /** An array of values that need no quotes. */

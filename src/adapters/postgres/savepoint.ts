@@ -1,5 +1,6 @@
 import type { PoolClient } from "pg";
 import { ask } from "./client.ts";
+import type { Step } from "./sequence.ts";
 
 const name = "millrace";
 
@@ -30,10 +31,24 @@ export class Savepoint {
     this.#state = "broken";
   }
 
-  /** Ends the savepoint. The transaction can be used for other things again. */
+  /** Goes back to it now if something behind it has failed: the transaction can be used for other things then. */
+  async settle(): Promise<void> {
+    if (this.#state === "broken") await this.release();
+  }
+
+  /** Ends the savepoint. */
   async release(): Promise<void> {
     const undo = this.#state === "broken" ? `rollback to savepoint ${name}; ` : "";
-    if (this.#state !== "none") await ask(this.#client, "writing rows", `${undo}release savepoint ${name}`);
+    if (this.#state !== "none") await ask(this.#client, purpose, `${undo}release savepoint ${name}`);
     this.#state = "none";
   }
+
+  /** The statement that ends it, where it has to be ended still; the caller sends it together with the next ones. */
+  ending(): readonly Step[] {
+    if (this.#state !== "set") return [];
+    this.#state = "none";
+    return [{ name: "millrace_release", text: `release savepoint ${name}`, purpose }];
+  }
 }
+
+const purpose = "writing rows";

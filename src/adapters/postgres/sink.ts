@@ -14,6 +14,7 @@ import { describeTable, type TableInfo } from "./catalog.ts";
 import { ask, Connections, type Patience, patience, unitsMax } from "./client.ts";
 import { ddlText, targetDdl } from "./ddl.ts";
 import { classifyError, explainError, stateOf } from "./errors.ts";
+import { endHungCopies } from "./hung.ts";
 import { checkFit } from "./fit.ts";
 import { type Habit, newHabit } from "./load.ts";
 import { checkNames } from "./names.ts";
@@ -70,12 +71,14 @@ export class PostgresSink implements Sink {
   readonly #habits = new Map<string, Habit>();
   readonly #units = new Set<Unit>();
   readonly #place: RecordPlace;
+  readonly #hungMs: number;
   #opened: Opened | undefined;
 
   constructor(place: Place, options: SinkOptions, context: AdapterContext, waits: Patience) {
     this.shown = place.shown;
     this.#address = readAddress(place, options);
     this.#connections = new Connections(this.#address, waits);
+    this.#hungMs = waits.idleInTransactionMs;
     this.#context = context;
     const opened = (): Opened => this.#open();
     this.#place = {
@@ -135,6 +138,7 @@ values ($1, $2, 0, $3, $4) on conflict (pipeline, lane) do nothing`;
         if (this.#context.now() - start > limit.retryTotalMs) throw laneHeld(source, error);
         if (attempt === 1)
           this.#context.notice(`${source} is held by an open transaction of another process; waiting for it`);
+        await this.#endHung(source);
         await this.#context.pause(limit.retryFirstMs);
       }
     }
@@ -213,6 +217,11 @@ values ($1, $2, 0, $3, $4) on conflict (pipeline, lane) do nothing`;
       await ask(client, "forgetting messages of an earlier table", forgetMessages(names, target.pipeline));
       return true;
     });
+  }
+
+  async #endHung(source: string): Promise<void> {
+    const ended = await endHungCopies(this.#connections, this.#open().names, this.#hungMs);
+    if (ended > 0) this.#context.notice(`${source}: ended ${ended} sessions that stood still amid a COPY`);
   }
 
   async #claimOnce(pipeline: string, lane: string, source: string, initial: Position): Promise<Claim> {

@@ -1,7 +1,10 @@
+import { createHash } from "node:crypto";
 import { quoteIdentifier, quoteLiteral } from "../../core/identifier.ts";
-import { ask } from "./client.ts";
+import { boundColumns } from "./bound-rows.ts";
+import { ask, type Statement } from "./client.ts";
 import {
   attempt,
+  bytesOf,
   checkDeferred,
   copyRanges,
   faultyRow,
@@ -58,15 +61,20 @@ interface Moved {
   readonly dropped: number;
 }
 
+/** The staged rows from `low` up to, not including, `high` (SQL expressions), as `moveSql` takes them. */
+function staged({ columns }: Loading, low: string, high: string): string {
+  return `pg_temp.${stageName(columns.length)} as s where s.n >= ${low} and s.n < ${high}`;
+}
+
 /**
- * The statement that moves staged rows from `low` up to, not including, `high` (SQL expressions) into the table. That
- * of a merge answers with `Moved`, `into` where it is told; another's number of rows tells what was stored.
+ * The statement that moves rows into the table: `rows` is what stands behind FROM and calls `s` a relation of texts
+ * `c1` … `cN` and the ordinal `n`. That of a merge answers with `Moved`, `into` where it is told; another's number of rows tells what was stored.
  */
-function moveSql(loading: Loading, low: string, high: string, into = ""): string {
+function moveSql(loading: Loading, rows: string, into = ""): string {
   const { table, tableSql, columns, mergeKey } = loading;
   const types = new Map(table.columns.map((column) => [column.name, column.cast]));
   const casts = columns.map((name, index) => `s.c${index + 1}::${types.get(name) ?? "text"}`);
-  const from = `from pg_temp.${stageName(columns.length)} as s where s.n >= ${low} and s.n < ${high}`;
+  const from = `from ${rows}`;
   const insert = `insert into ${tableSql} (${columnList(columns)}) overriding system value`;
   if (mergeKey === undefined) return `${insert} select ${casts.join(", ")} ${from} order by s.n`;
   const keys = mergeKey.map((name) => casts[columns.indexOf(name)]).join(", ");
@@ -87,14 +95,13 @@ on conflict (${columnList(mergeKey)}) ${action} returning ${table.partitioned ? 
 select (${fresh})::int as fresh, (${dropped})::int as dropped ${into} from written`;
 }
 
-/** Moves all that is staged in one statement; undefined when a row is refused. */
-async function moveAtOnce(loading: Loading, staged: number, high: number): Promise<Moved | undefined> {
-  const move = moveSql(loading, "1", String(high));
+/** Moves `count` rows by one statement; undefined when a row is refused. */
+async function moveAtOnce(loading: Loading, count: number, move: Statement): Promise<Moved | undefined> {
   let moved: Moved | undefined;
   await ask(loading.client, purpose, loading.savepoint.begin());
   const fault = await attempt(loading, async () => {
-    const { rows, count } = await ask<Moved>(loading.client, purpose, move);
-    moved = loading.mergeKey === undefined ? { fresh: count, dropped: staged - count } : rows[0];
+    const answer = await ask<Moved>(loading.client, purpose, move);
+    moved = loading.mergeKey === undefined ? { fresh: answer.count, dropped: count - answer.count } : answer.rows[0];
     await checkDeferred(loading);
   });
   return fault === undefined ? moved : undefined;
@@ -111,8 +118,7 @@ const partRowsMax = 1000;
 function moveInPartsSql(loading: Loading, count: number, step: number): string {
   const move = moveSql(
     loading,
-    "millrace_move.low",
-    "millrace_move.high",
+    staged(loading, "millrace_move.low", "millrace_move.high"),
     "into millrace_move.fresh, millrace_move.dropped",
   );
   return `do ${quoteLiteral(`
@@ -164,7 +170,7 @@ interface FaultRow {
 }
 
 /** Refused rows go to `loading.refusals`. */
-async function moveInParts(loading: Loading, range: Range, staged: number, step: number): Promise<Moved> {
+async function moveInParts(loading: Loading, range: Range, arrived: number, step: number): Promise<Moved> {
   await loading.savepoint.release();
   await checkDeferred(loading);
   await ask(loading.client, purpose, moveInPartsSql(loading, range.to - range.from, step));
@@ -175,27 +181,56 @@ async function moveInParts(loading: Loading, range: Range, staged: number, step:
   }
   const [fresh, dropped, stored] = [sums?.message, sums?.detail, sums?.col].map(Number) as [number, number, number];
   return loading.mergeKey === undefined
-    ? { fresh: stored, dropped: staged - faults.length - stored }
+    ? { fresh: stored, dropped: arrived - faults.length - stored }
     : { fresh, dropped };
 }
 
+/** Few rows are bound to the statement: to stage them would take longer than to move them. */
+const boundRowsMax = 5000;
+const boundBytesMax = 1024 * 1024;
+
+/** Moves few rows without the stage, in one statement. Undefined when there are many, or one is refused. */
+async function moveBound(loading: Loading, range: Range): Promise<Moved | undefined> {
+  const count = range.to - range.from;
+  const bytes = count <= boundRowsMax ? bytesOf(loading, range) : undefined;
+  if (bytes === undefined || bytes.byteLength > boundBytesMax) return undefined;
+  const { columns, csv } = loading;
+  const values = boundColumns({ ...csv, bytes }, columns.length, count);
+  if (values === undefined) return undefined;
+  const arrays = columns.map((_, index) => `$${index + 1}::text[]`).join(", ");
+  const names = columns.map((_, index) => `c${index + 1}`).join(", ");
+  const text = moveSql(loading, `unnest(${arrays}) with ordinality as s (${names}, n)`);
+  return moveAtOnce(loading, count, { name: statementName(text), text, values });
+}
+
+/** Prepared once a connection: one for each table and set of columns. */
+function statementName(text: string): string {
+  return `millrace_move_${createHash("sha256").update(text).digest("base64url")}`;
+}
+
 /**
- * Writes the rows of `range` by way of the stage, merged by key if they are to be. `atOnce`: all in one statement at
+ * Writes the rows of `range` by SQL instead of COPY, merged by key if they are to be. `atOnce`: all in one statement at
  * first; false when it is known already that a row will be refused. Throws NOT_BALANCED when the table drops rows.
  */
 export async function loadStaged(loading: Loading, range: Range, atOnce: boolean): Promise<void> {
+  const before = loading.refusals.length;
+  const moved = (atOnce ? await moveBound(loading, range) : undefined) ?? (await moveStaged(loading, range, atOnce));
+  if (moved.dropped !== 0) throw notStored(loading, moved.dropped);
+  if (loading.mergeKey === undefined) return;
+  const refused = loading.refusals.length - before;
+  loading.merged += range.to - range.from - refused - moved.fresh;
+}
+
+async function moveStaged(loading: Loading, range: Range, atOnce: boolean): Promise<Moved> {
   const before = loading.refusals.length;
   // The temporary tables must not go when the savepoint is gone back to.
   await loading.savepoint.release();
   await stageRange(loading, range);
   const count = range.to - range.from;
-  const staged = count - (loading.refusals.length - before);
+  const arrived = count - (loading.refusals.length - before);
   const step = Math.min(partRowsMax, Math.ceil(count / partsOfRange));
-  const moved =
-    (atOnce ? await moveAtOnce(loading, staged, count + 1) : undefined) ??
-    (await moveInParts(loading, range, staged, step));
-  if (moved.dropped !== 0) throw notStored(loading, moved.dropped);
-  if (loading.mergeKey === undefined) return;
-  const refused = loading.refusals.length - before;
-  loading.merged += count - refused - moved.fresh;
+  const all = { text: moveSql(loading, staged(loading, "1", String(count + 1))) };
+  return (
+    (atOnce ? await moveAtOnce(loading, arrived, all) : undefined) ?? (await moveInParts(loading, range, arrived, step))
+  );
 }

@@ -6,7 +6,7 @@ import type { Reject } from "../../core/reject.ts";
 import type { SinkBatch, Target, Unit, WriteResult } from "../../ports/sink.ts";
 import type { TableInfo } from "./catalog.ts";
 import { ask } from "./client.ts";
-import { keepRejects, noteMessages, passFence, writeLedger } from "./entries.ts";
+import { noteMessages, passFence, writeEntries } from "./entries.ts";
 import { keyIndexes } from "./fit.ts";
 import type { Loading } from "./loading.ts";
 import { type Habit, loadRows } from "./load.ts";
@@ -27,12 +27,16 @@ export interface UnitPlan {
   readonly done: (unit: Unit) => void;
 }
 
-/** Starts the transaction on the session of the plan, which belongs to the unit from here on. */
+/**
+ * Starts the transaction on the session of the plan, which belongs to the unit from here on: at once if rows are to be
+ * replaced, else with the first batch, which spares a round trip.
+ */
 export async function beginUnit(plan: UnitPlan): Promise<Unit> {
   const { client, names, target, replace, table } = plan;
   try {
+    if (!replace) return new TransactionUnit(plan);
     await ask(client, "beginning a transaction", "begin");
-    if (replace && table !== undefined) {
+    if (table !== undefined) {
       await emptyTable(client, qualifiedName(table.schema, table.name));
       await ask(client, "forgetting replaced messages", forgetMessages(names, target.pipeline));
     }
@@ -53,21 +57,26 @@ class TransactionUnit implements Unit {
   readonly #plan: UnitPlan;
   readonly #lanes = new Set<string>();
   #state: "open" | "busy" | "failed" | "ended" = "open";
+  #begun: boolean;
 
   constructor(plan: UnitPlan) {
     this.#plan = plan;
+    this.#begun = plan.replace;
   }
 
   write(batch: SinkBatch): Promise<WriteResult> {
     return this.#guard(async () => {
       this.#lanes.add(batch.claim.lane);
-      return writeBatch(this.#plan, batch);
+      const begins = !this.#begun;
+      this.#begun = true;
+      return writeBatch(this.#plan, batch, begins);
     });
   }
 
   async commit(): Promise<void> {
     await this.#guard(async () => {
       const { client, replace } = this.#plan;
+      if (!this.#begun) return;
       if (replace) await this.#forgetLanes();
       const { command } = await ask(client, "committing", "commit");
       // The server answers a commit of a failed transaction with ROLLBACK, and without an error.
@@ -81,6 +90,7 @@ class TransactionUnit implements Unit {
     const { client } = this.#plan;
     // A statement is still under way, or the session may be lost: without it the server undoes the transaction.
     if (this.#state === "busy") return this.#end(true);
+    if (!this.#begun) return this.#end(false);
     try {
       await client.query("rollback");
       this.#end(false);
@@ -128,11 +138,13 @@ function unusable(): MillraceError {
   });
 }
 
-async function writeBatch(plan: UnitPlan, batch: SinkBatch): Promise<WriteResult> {
-  const { client, names, target } = plan;
-  await passFence(client, names, batch);
+/** `begins` the transaction if that has not been done. */
+async function writeBatch(plan: UnitPlan, batch: SinkBatch, begins: boolean): Promise<WriteResult> {
+  const { client, names } = plan;
+  await passFence(client, names, batch, begins);
   await noteMessages(client, names, batch);
-  const { refused, merged } = await writeRows(plan, batch);
+  const savepoint = new Savepoint(client);
+  const { refused, merged } = await writeRows(plan, batch, savepoint);
   const rejects = [...batch.rejects, ...refused];
   const counts: Counts = {
     read: batch.read,
@@ -142,20 +154,23 @@ async function writeBatch(plan: UnitPlan, batch: SinkBatch): Promise<WriteResult
     rejected: rejects.length,
   };
   if (!isBalanced(counts)) throw notBalanced(batch, counts);
-  await keepRejects(client, names, batch, rejects);
-  await writeLedger(client, names, target.table, batch, counts);
+  await writeEntries(plan, batch, rejects, counts, savepoint.ending());
   const { loaded, rejected } = counts;
   return { loaded, merged, rejected, refused: refused.slice(0, limit.rejectsShown) };
 }
 
-async function writeRows(plan: UnitPlan, batch: SinkBatch): Promise<{ refused: readonly Reject[]; merged: number }> {
+async function writeRows(
+  plan: UnitPlan,
+  batch: SinkBatch,
+  savepoint: Savepoint,
+): Promise<{ refused: readonly Reject[]; merged: number }> {
   const { client, target, table } = plan;
   const { rows } = batch;
   if (rows.count === 0 || table === undefined) return { refused: [], merged: 0 };
   const ofKey = new Set(keyIndexes(target, table));
   const loading: Loading = {
     client,
-    savepoint: new Savepoint(client),
+    savepoint,
     table,
     tableSql: qualifiedName(table.schema, table.name),
     mergeKey: target.mode === "merge" ? target.key : undefined,

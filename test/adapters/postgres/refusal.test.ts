@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { EngineRow } from "../../../src/ports/engine.ts";
 import type { Sink, Target } from "../../../src/ports/sink.ts";
@@ -287,6 +288,44 @@ describe("merges", () => {
       expect(result.kept.map(([row]) => row)).toEqual([2500]);
     }
     expect(await run(server.url, "select name from t where id = 1")).toEqual([{ name: "c" }]);
+  });
+
+  it("rows of whatever text, few or many, as they are", async () => {
+    const target = await given("create table t (id int primary key, name text)", keyed);
+    const special = [
+      "",
+      "null",
+      "NULL",
+      "{}",
+      "\\",
+      '"',
+      '""',
+      "a,b",
+      "\r",
+      "x\r\ny",
+      " ",
+      "\\N",
+      "\\.",
+      "1",
+      "日本",
+      "'",
+      null,
+    ];
+    const names = [
+      ...special,
+      ...fc.sample(
+        fc.string({ unit: fc.constantFrom("a", "b", ",", '"', "\\", "{", "}", "\n", "\r", "\t", "é") }),
+        200,
+      ),
+    ];
+    for (const [n, plain] of [names.filter((name) => !/[",\r\n]|^$/.test(name ?? "x")), names].entries()) {
+      // Those that follow are there already: they are merged without COPY.
+      await load(sink, target, [{ id: 0, name: "first" }], `a${n}`);
+      const rows = plain.map((name, id) => ({ id, name }));
+      expect(await load(sink, target, rows, `b${n}`)).toMatchObject({ rejected: 0 });
+      const found = await run(server.url, `select name from t where id < ${rows.length} order by id`);
+      expect(found).toEqual(plain.map((name) => ({ name })));
+    }
   });
 
   it("isolates refused rows among merged ones", async () => {

@@ -181,7 +181,7 @@ describe("fields become columns", () => {
       '{"first name":"Ada","id":2,"age":3}',
       '{"id":3,"note":"c"}',
     ]);
-    expect([batch.read, batch.count, batch.at(1).offset]).toEqual([3, 3, 101]);
+    expect([batch.read, batch.count, batch.at(1).offset]).toEqual([3, 3, 101n]);
   });
 
   it("and what the contract lacks is read and dropped when it is to be", async () => {
@@ -227,14 +227,14 @@ describe("what cannot be read is a reject of its own", () => {
     ];
     const batch = await decode([whole, ...values, whole], { registry });
     expect(batch.malformed.map(({ record, offset }) => [record, offset])).toEqual(
-      values.map((_, n) => [n + 1, n + 101]),
+      values.map((_, n) => [n + 1, BigInt(n + 101)]),
     );
     expect(batch.malformed.map((reject) => Buffer.from(reject.bytes))).toEqual(values);
     expect(new Set(batch.malformed.flatMap(({ reasons }) => reasons.map(({ code }) => code)))).toEqual(
       new Set(["malformed"]),
     );
     expect(faultsOf(batch).at(-1)?.[2]).toBe("goes on for 1 bytes behind its record");
-    expect([batch.recordOf(1), batch.at(1).offset]).toEqual([values.length + 1, values.length + 101]);
+    expect([batch.recordOf(1), batch.at(1).offset]).toEqual([values.length + 1, BigInt(values.length + 101)]);
   });
 
   it.each([
