@@ -14,6 +14,7 @@ export {
   pipeline,
   type SinkOptions,
   type SourceOptions,
+  type Step,
   type TransformStep,
   type ViaOptions,
 } from "./core/pipeline.ts";

@@ -2,8 +2,8 @@ import { application, type MillraceError, setting } from "../../src/index.ts";
 import { addApproval } from "./approval-routes.ts";
 import { Approvals } from "./approvals.ts";
 import { ApprovedKeys } from "./approved-keys.ts";
+import { cleaned, cleaningOf } from "./cleaning.ts";
 import { requireExpected } from "./expected.ts";
-import { lookOnly } from "./findings.ts";
 import { refusalOf, replicaNameOf, sourceOf } from "./replica-files.ts";
 import { addReplicaRoutes } from "./replica-routes.ts";
 import { repairWith, Replicating } from "./replicating.ts";
@@ -46,8 +46,11 @@ export const replicas = application({
     const now = (): number => context.now();
     const approvals = new Approvals(store, new ApprovedKeys(keys), sessionMinutes * 60_000, now);
     const replicating = new Replicating({
-      ...{ drop, tickets, replicas: cache, store, clean: lookOnly, now },
-      relation: (file, work) => context.relation(drop.url(file), sourceOf(file), work),
+      ...{ drop, tickets, replicas: cache, store, clean: cleaned, now },
+      relation: (ticket, work) => {
+        const { fileName } = ticket;
+        return context.relation(drop.url(fileName), { source: sourceOf(fileName), shape: cleaningOf(ticket) }, work);
+      },
     });
     if (schedule !== "") context.schedule("replicas.schedule", schedule, () => replicating.tick());
     const reporting = new Reporting({

@@ -1,6 +1,5 @@
 import type { FileRelation, ReplicaContent, ReplicaEntry, Ticket } from "../../src/index.ts";
-import type { CleanedRelation } from "./cleaning.ts";
-import { quoted } from "./findings.ts";
+import { type CleanedRelation, keyOf, quoted } from "./cleaning.ts";
 
 /** What is known of a data file before it is read. */
 export interface FileFacts {
@@ -68,7 +67,10 @@ export async function contentOf(
   facts: FileFacts & { readonly id: string },
 ): Promise<{ readonly content: ReplicaContent; readonly loaded: LoadedFacts }> {
   const { connection } = given;
-  const key = keyOf(cleaned, ticket);
+  const key = keyOf(
+    cleaned.columns.map(({ name }) => name),
+    ticket,
+  );
   const keySql = key === undefined ? "md5(cast(rowid as varchar))" : `cast(${quoted(key)} as varchar)`;
   const counts = `select count(*) as n, count(${keySql}) as keys, count(distinct ${keySql}) as distinct_keys from ${cleaned.relation}`;
   const [found = {}] = await connection.all(counts);
@@ -88,14 +90,6 @@ export async function contentOf(
   const sql = entriesSql(cleaned, key, keySql, isUnique);
   const meta = contentMeta(facts, rows, cleaned);
   return { content: { id: facts.id, meta, entries: entriesOf(given, sql) }, loaded };
-}
-
-/** Called as the ticket says, in whatever case. */
-function keyOf({ columns }: CleanedRelation, { primIndex }: Ticket): string | undefined {
-  if (primIndex === undefined) return undefined;
-  const wanted = primIndex.toLowerCase();
-  return (columns.find(({ name }) => name === primIndex) ?? columns.find(({ name }) => name.toLowerCase() === wanted))
-    ?.name;
 }
 
 function entriesSql(

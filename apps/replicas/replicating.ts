@@ -12,7 +12,7 @@ import {
   ticketTime,
   type TicketTurn,
 } from "../../src/index.ts";
-import type { Clean } from "./cleaning.ts";
+import type { CleanedRelation } from "./cleaning.ts";
 import { contentOf, type FileFacts, fileMeta, type LoadedFacts } from "./content.ts";
 import { replicaNameOf } from "./replica-files.ts";
 
@@ -21,9 +21,10 @@ export interface ReplicatingParts {
   readonly tickets: Tickets;
   readonly replicas: Replicas;
   readonly store: Store;
-  readonly clean: Clean;
-  /** Does work with the records of a file of the drop. */
-  readonly relation: <Result>(file: string, work: (relation: FileRelation) => Promise<Result>) => Promise<Result>;
+  /** What a relation shows once it is cleaned. */
+  readonly clean: (given: FileRelation) => Promise<CleanedRelation>;
+  /** Does work with the records of a ticket's file, cleaned. */
+  readonly relation: <Result>(ticket: Ticket, work: (relation: FileRelation) => Promise<Result>) => Promise<Result>;
   readonly now: () => number;
 }
 
@@ -123,7 +124,7 @@ export class Replicating {
       const file = await turn.wholeFile();
       if (file === undefined) throw stillGrows(ticket);
       const facts = this.#factsOf(ticket, file.sizeBytes, ticketTime(startedMs));
-      const done = await this.#parts.relation(ticket.fileName, (given) => this.#write(given, turn, facts));
+      const done = await this.#parts.relation(ticket, (given) => this.#write(given, turn, facts));
       const changed = await turn.change("PROCESSED", facts.loadDttm);
       return { ...done, ticket: changed, replica, ms: this.#parts.now() - startedMs };
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Contract } from "../core/contract.ts";
 import { MillraceError } from "../core/error.ts";
-import type { Pipeline, SourceOptions } from "../core/pipeline.ts";
+import type { Pipeline } from "../core/pipeline.ts";
 import type { SettingRules, SettingsOf } from "../core/setting.ts";
 import type { Drop } from "../ports/drop.ts";
 import type { Log } from "../ports/log.ts";
@@ -9,7 +9,7 @@ import type { Notifier } from "../ports/notifier.ts";
 import type { Replicas } from "../ports/replicas.ts";
 import type { Store } from "../ports/store.ts";
 import type { Backups } from "../runtime/backup.ts";
-import type { FileRelation } from "../runtime/file-relation.ts";
+import type { FileRelation, FileRelationOptions } from "../runtime/file-relation.ts";
 import type { Insights } from "../runtime/insights.ts";
 import type { BatchWatch } from "../runtime/lane-services.ts";
 import type { TicketRepair, Tickets, TicketsParts } from "../runtime/tickets.ts";
@@ -39,7 +39,7 @@ export interface ApplicationContext<Rules extends SettingRules = SettingRules> {
   /** Does `work` with the records of a file as a relation of the engine; one file at a time. */
   relation<Result>(
     url: string,
-    source: SourceOptions,
+    options: Omit<FileRelationOptions, "folder">,
     work: (relation: FileRelation) => Promise<Result>,
   ): Promise<Result>;
   /** Says something to those who watch the service. */

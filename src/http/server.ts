@@ -157,7 +157,7 @@ async function open(
     drop: (url) => service.drop(url),
     notifier: (url) => service.notifier(url),
     tickets: (parts, repair) => new Tickets({ ...parts, context: service.session.context }, repair),
-    relation: (url, source, work) => service.relation(url, source, work),
+    relation: (url, options, work) => service.relation(url, options, work),
     notice: (text) => service.session.context.notice(text),
     now: () => service.session.context.now(),
     stopping: service.stopping,

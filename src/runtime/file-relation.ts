@@ -1,12 +1,16 @@
 import { join } from "node:path";
 import { quoteIdentifier, quoteLiteral } from "../core/identifier.ts";
-import type { SourceOptions } from "../core/pipeline.ts";
+import type { Contract } from "../core/contract.ts";
+import type { Json } from "../core/json.ts";
+import type { SourceOptions, Step } from "../core/pipeline.ts";
 import { describeColumns } from "../engine/described.ts";
 import { describedColumns } from "../engine/staged.ts";
 import type { EngineConnection } from "../ports/engine.ts";
+import type { Change } from "../ports/transform.ts";
 import { measureColumns, profileOf } from "../transforms/profile/measure.ts";
 import type { Profile } from "../transforms/profile/profile.ts";
 import { inTemporaryFolder } from "./backup-folder.ts";
+import type { OnEvent } from "./events.ts";
 import { loadPipeline } from "./load.ts";
 import { runIn } from "./run.ts";
 import type { Session } from "./session.ts";
@@ -26,12 +30,18 @@ export interface FileRelation {
   readonly rows: number;
   /** Records that could not be read. */
   readonly rejected: number;
-  /** What all rows show of the columns, of this relation or of one made of it whose rows `rowid` numbers too. */
-  profile(relation?: string): Promise<Profile>;
+  /** What steps found out of all rows, by their names. */
+  readonly measured: ReadonlyMap<string, Json>;
+  /** What steps changed. */
+  readonly changes: readonly Change[];
+  /** What all rows show of the columns as they stand. */
+  profile(): Promise<Profile>;
 }
 
 export interface FileRelationOptions {
   readonly source: SourceOptions;
+  /** The contract and the steps that the records go through, made from the contract that was inferred. */
+  readonly shape?: (inferred: Contract) => { readonly contract: Contract; readonly steps: readonly Step[] };
   /** Where the relation lies meanwhile: it may be larger than memory. */
   readonly folder: string;
 }
@@ -47,14 +57,19 @@ async function profiled(connection: EngineConnection, relation: string): Promise
 export async function withFileRelation<Result>(
   session: Session,
   url: string,
-  { source, folder }: FileRelationOptions,
+  { source, folder, shape }: FileRelationOptions,
   work: (relation: FileRelation) => Promise<Result>,
 ): Promise<Result> {
   return inTemporaryFolder(folder, session.context.now(), async (own) => {
     const path = join(own, "relation.duckdb");
-    const { loaded, rejected } = await session.within(async (inner) => {
-      const pipeline = await loadPipeline({ from: url, to: `duckdb:${path}`, table: "data", source }, inner);
-      return runIn(inner, pipeline, { patienceMs: 0 });
+    const measured = new Map<string, Json>();
+    const onEvent: OnEvent = (event) => {
+      if (event.event === "measured") measured.set(event.step, event.parameters);
+    };
+    const { loaded, rejected, changes } = await session.within(async (inner) => {
+      const inferred = await loadPipeline({ from: url, to: `duckdb:${path}`, table: "data", source }, inner);
+      const pipeline = { ...inferred, ...shape?.(inferred.contract) };
+      return runIn(inner, pipeline, { patienceMs: 0, onEvent });
     });
     const connection = await session.engine.connect();
     const database = quoteIdentifier(session.engine.uniqueName("relation"));
@@ -63,8 +78,8 @@ export async function withFileRelation<Result>(
       const relation = `${database}.main.data`;
       const described = await describeColumns(connection, `select * from ${relation}`);
       const columns = described.map(({ name, type }) => ({ name, type }));
-      const profile = (of = relation): Promise<Profile> => profiled(connection, of);
-      return await work({ connection, relation, columns, rows: loaded, rejected, profile });
+      const profile = (): Promise<Profile> => profiled(connection, relation);
+      return await work({ connection, relation, columns, rows: loaded, rejected, measured, changes, profile });
     } finally {
       // Whatever a statement that failed still holds goes with its connection.
       connection.close();

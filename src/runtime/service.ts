@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Contract } from "../core/contract.ts";
 import { MillraceError, toMillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
-import type { Pipeline, SourceOptions } from "../core/pipeline.ts";
+import type { Pipeline } from "../core/pipeline.ts";
 import { retryPauseMs } from "../core/retry.ts";
 import type { Drop } from "../ports/drop.ts";
 import { stageNames } from "../core/stage.ts";
@@ -15,7 +15,7 @@ import type { Store } from "../ports/store.ts";
 import { Backups } from "./backup.ts";
 import type { OnEvent, RunEvent } from "./events.ts";
 import { expectedFiles } from "./expected-files.ts";
-import { type FileRelation, withFileRelation } from "./file-relation.ts";
+import { type FileRelation, type FileRelationOptions, withFileRelation } from "./file-relation.ts";
 import type { BatchWatch } from "./lane-services.ts";
 import { readInsights } from "./insight-files.ts";
 import { Insights } from "./insights.ts";
@@ -170,11 +170,11 @@ export class Service {
   /** Does `work` with the records of a file; one file at a time. */
   relation<Result>(
     url: string,
-    source: SourceOptions,
+    options: Omit<FileRelationOptions, "folder">,
     work: (relation: FileRelation) => Promise<Result>,
   ): Promise<Result> {
     const { session, scratch: folder } = this;
-    const turn = this.#relations.then(() => withFileRelation(session, url, { source, folder }, work));
+    const turn = this.#relations.then(() => withFileRelation(session, url, { ...options, folder }, work));
     this.#relations = turn.catch(() => undefined); // its own caller is told
     return turn;
   }

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { setImmediate as othersTurn } from "node:timers/promises";
 import type { SQLOutputValue } from "node:sqlite";
 import { MillraceError } from "../../core/error.ts";
 import { limit } from "../../core/limit.ts";
@@ -82,6 +83,7 @@ class FileReplicas implements Replicas {
           prepared.touch.run(this.#context.now(), content);
         });
         rows += piece.length;
+        await othersTurn();
       }
       await this.#swap(name, { content, rows, meta });
     } catch (error) {
@@ -102,6 +104,8 @@ class FileReplicas implements Replicas {
       if (found.length === 0) throw readTooLong(this.shown, name);
       yield found.map(entryOf);
       at += found.length;
+      // SQLite answers at once: who reads in a loop would let nobody else do anything.
+      await othersTurn();
     }
   }
 

@@ -3,6 +3,7 @@ import type { CleanedRelation } from "../../../apps/replicas/cleaning.ts";
 import { refusalOf, replicaNameOf } from "../../../apps/replicas/replica-files.ts";
 import { repairWith, Replicating } from "../../../apps/replicas/replicating.ts";
 import { fileReplicas, fileStore, localDrop } from "../../../src/adapters/file/index.ts";
+import type { Ticket } from "../../../src/core/ticket.ts";
 import { parsePlace } from "../../../src/core/place.ts";
 import type { AdapterContext } from "../../../src/ports/adapter.ts";
 import type { Drop } from "../../../src/ports/drop.ts";
@@ -63,7 +64,7 @@ export async function killScene(
     { drop, store, context, refuses: refusalOf, nameOf: replicaNameOf },
     repairWith(replicas),
   );
-  const relation = <Result>(_: string, work: (given: FileRelation) => Promise<Result>): Promise<Result> =>
+  const relation = <Result>(_: Ticket, work: (given: FileRelation) => Promise<Result>): Promise<Result> =>
     work(twoPieces(around.piece));
   const clean = async ({ columns }: FileRelation): Promise<CleanedRelation> => ({
     ...{ relation: "data", columns, changes: [] },
@@ -99,6 +100,8 @@ function twoPieces(piece: () => void): FileRelation {
     columns: [{ name: "n", type: "INTEGER" }],
     rows: 6,
     rejected: 0,
+    measured: new Map(),
+    changes: [],
     profile: async () => ({ rows: 6, columns: [] }),
   };
 }
