@@ -103,6 +103,32 @@ describeWith("redis", "Redis", () => {
   });
 });
 
+describeWith("redis", "a Redis server that asks who it is", () => {
+  it("lets a store in that may do no more than it must, and says which page lists what is missing", async () => {
+    const server = await startRedis();
+    const storeAs = (user: string) =>
+      redisStore(parsePlace(`${server.url.replace("//", `//${user}:SECRET@`)}/3`), context);
+    try {
+      const rights = ["+eval", "+hget", "+hset", "+incr", "+zadd", "+select"];
+      await asked(server.url, "ACL", "SETUSER", "least", "on", ">SECRET", "~millrace:*", ...rights);
+      await asked(server.url, "ACL", "SETUSER", "nobody", "on", ">SECRET", "~*", "+select");
+      const least = storeAs("least");
+      await least.open();
+      await least.put("one", 1);
+      expect(await least.get("one")).toMatchObject({ value: 1 });
+      await least.close();
+      const nobody = storeAs("nobody");
+      await nobody.open();
+      const denied = { code: "SINK_DENIED", remedy: expect.stringContaining("docs/stores.md") };
+      await expect(nobody.get("one")).rejects.toMatchObject(denied);
+      await nobody.close();
+      await expect(nobody.get("one")).rejects.toMatchObject({ code: "INTERNAL" });
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
 describeWith("redis", "a Redis server in trouble", () => {
   it("that is full, or restarts in the middle, is said, changes nothing, and is used again", async () => {
     const server = await startRedis({ durable: true });

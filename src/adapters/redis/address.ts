@@ -2,11 +2,10 @@ import { readFileSync } from "node:fs";
 import type { ConnectionOptions as TlsOptions } from "node:tls";
 import { MillraceError } from "../../core/error.ts";
 import type { Place } from "../../core/place.ts";
-import { bytesOf } from "../../core/setting.ts";
 
-/** A redis URL of a log, read once. Holds the password: never shown. */
-export interface Address {
-  /** `redis://user:***@host:6379/0/NAME`. */
+/** A server and one of its databases, as a redis URL names them. Holds the password: never shown. */
+export interface ServerAddress {
+  /** `redis://user:***@host:6379/0`, and what else the URL is about. */
   readonly shown: string;
   readonly host: string;
   readonly port: number;
@@ -14,69 +13,71 @@ export interface Address {
   readonly user: string | undefined;
   readonly password: string | undefined;
   readonly tls: TlsOptions | undefined;
-  /** Name of the log; its lanes are the streams `{name}:0`, `{name}:1`, … */
-  readonly name: string;
-  /** Of a log that is created. */
-  readonly lanes: number;
-  /** Of the log as a whole. */
-  readonly bytesMax: number | undefined;
-  readonly retentionMs: number | undefined;
-  /** Whether what all groups have settled is removed. */
-  readonly trimsSettled: boolean;
-  /** Replicas that must have confirmed a record too. */
-  readonly replicas: number;
-  /** Whether an append waits until the append-only file is on disk, where the server can say so. */
-  readonly syncs: boolean;
 }
 
-const knownOptions = [
-  ...["stream", "user", "password", "tls", "tls_ca", "tls_cert", "tls_key"],
-  ...["lanes", "max", "retention", "trim", "replicas", "sync"],
-] as const;
+/** What a URL is like that says more than where the server is. */
+export interface UrlTerms {
+  /** How to write it, for people. */
+  readonly form: string;
+  /** Options beside those about the server. */
+  readonly options: readonly string[];
+  /** Whether a name may stand behind the database: `/0/NAME`. */
+  readonly takesName: boolean;
+}
 
-const form = "Write it as redis://user:password@host:6379/0?stream=NAME; rediss:// talks TLS.";
+const serverOptions = ["user", "password", "password_file", "tls", "tls_ca", "tls_cert", "tls_key"] as const;
 
-/** Reads `redis[s]://[user:password@]host[:port][/db][?stream=NAME…]`, or `/db/NAME`. Throws URL_INVALID. */
-export function readAddress(place: Place): Address {
-  const unknown = [...place.options.keys()].find((name) => !(knownOptions as readonly string[]).includes(name));
-  if (unknown !== undefined) {
-    throw invalid(place, `it has the unknown option ${unknown}`, `Options are ${knownOptions.join(", ")}.`);
-  }
+const database: UrlTerms = {
+  form: "Write it as redis://user:password@host:6379/0; rediss:// talks TLS.",
+  options: [],
+  takesName: false,
+};
+
+/** Reads `redis[s]://[user:password@]host[:port][/db]`. Throws URL_INVALID. */
+export function readDatabaseAddress(place: Place): ServerAddress {
+  return readServerUrl(place, database).server;
+}
+
+/** What a URL says of the server, and the name behind the database, empty where there is none. Throws URL_INVALID. */
+export function readServerUrl(
+  place: Place,
+  terms: UrlTerms,
+): { readonly server: ServerAddress; readonly name: string } {
+  const { form } = terms;
+  refuseUnknownOptions(place, [...terms.options, ...serverOptions]);
   const url = URL.parse(place.url.trim());
   if (url === null || url.hostname === "") throw invalid(place, "it does not name one host", form);
+  const [, db = "0", name = ""] = /^(?:\/(\d{1,5})(?:\/([^/]*))?)?\/?$/.exec(url.pathname) ?? [undefined, "none"];
+  if (db === "none" || (name !== "" && !terms.takesName)) {
+    throw invalid(place, "its path is not a database's number", form);
+  }
   const port = url.port === "" ? 6_379 : Number(url.port);
-  const { db, name } = pathOf(place, url.pathname);
   const user = option(place, "user") ?? decoded(place, url.username);
-  const password = option(place, "password") ?? decoded(place, url.password);
+  const password = passwordOf(place, url);
   if (user !== "" && password === "") throw invalid(place, "it has a user without a password", form);
   const login = password === "" ? "" : `${encodeURIComponent(user)}:***@`;
-  return {
-    shown: `${place.scheme}://${login}${url.hostname}:${port}/${db}/${name}`,
+  const server = {
+    shown: `${place.scheme}://${login}${url.hostname}:${port}/${Number(db)}`,
     host: url.hostname.replace(/^\[(.+)\]$/, "$1"),
     port,
-    db,
+    db: Number(db),
     user: user === "" ? undefined : user,
     password: password === "" ? undefined : password,
     tls: tlsOf(place),
-    name,
-    lanes: wholeNumber(place, "lanes", 1, 1024) ?? 8,
-    bytesMax: bytesMaxOf(place),
-    retentionMs: retentionOf(place),
-    trimsSettled: oneOf(place, "trim", ["never", "settled"], "never") === "settled",
-    replicas: wholeNumber(place, "replicas", 0, 100) ?? 0,
-    syncs: oneOf(place, "sync", ["true", "false"], "true") === "true",
   };
+  return { server, name: decoded(place, name) };
 }
 
-function pathOf(place: Place, path: string): { db: number; name: string } {
-  const [, db = "", inPath = ""] = /^(?:\/(\d{1,5})(?:\/([^/]*))?)?\/?$/.exec(path) ?? [undefined, "none"];
-  if (db === "none") throw invalid(place, "its path is not a database's number", form);
-  const name = option(place, "stream") ?? decoded(place, inPath);
-  // Braces say which part of a key decides its node in a cluster; Millrace writes them itself.
-  if (/^[A-Za-z0-9._:@-]{1,200}$/.test(name)) return { db: Number(db), name };
-  if (name === "") throw invalid(place, "it names no stream", form);
-  const remedy = "The name has up to 200 letters, digits and any of . _ : @ -";
-  throw invalid(place, "its stream has a name that cannot be used", remedy);
+function refuseUnknownOptions(place: Place, known: readonly string[]): void {
+  const unknown = [...place.options.keys()].find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw invalid(place, `it has the unknown option ${unknown}`, `Options are ${known.join(", ")}.`);
+}
+
+/** Empty where there is none. */
+function passwordOf(place: Place, url: URL): string {
+  const inUrl = option(place, "password") ?? decoded(place, url.password);
+  return inUrl === "" ? (fileOf(place, "password_file")?.trim() ?? "") : inUrl;
 }
 
 function tlsOf(place: Place): TlsOptions | undefined {
@@ -96,7 +97,7 @@ function tlsOf(place: Place): TlsOptions | undefined {
   };
 }
 
-function fileOf(place: Place, name: (typeof knownOptions)[number]): string | undefined {
+function fileOf(place: Place, name: (typeof serverOptions)[number]): string | undefined {
   const path = option(place, name);
   if (path === undefined) return undefined;
   try {
@@ -107,25 +108,13 @@ function fileOf(place: Place, name: (typeof knownOptions)[number]): string | und
   }
 }
 
-function bytesMaxOf(place: Place): number | undefined {
-  const text = option(place, "max");
-  const bytes = text === undefined ? undefined : bytesOf(text);
-  if (text === undefined || (bytes !== undefined && bytes >= 2 ** 20)) return bytes;
-  throw invalid(place, "its max is not a size of at least 1 MB", "Write it as max=10GB.");
-}
-
-const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function retentionOf(place: Place): number | undefined {
-  const text = option(place, "retention");
-  if (text === undefined) return undefined;
-  const [, count = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const ms = Number(count) * (units[unit] ?? 0);
-  if (ms > 0) return ms;
-  throw invalid(place, "its retention is not a time", "Write it as retention=7d, or with h, m or s.");
-}
-
-function oneOf<Value extends string>(place: Place, name: string, values: readonly Value[], otherwise: Value): Value {
+/** The option as one of the values. Throws URL_INVALID. */
+export function oneOf<Value extends string>(
+  place: Place,
+  name: string,
+  values: readonly Value[],
+  otherwise: Value,
+): Value {
   const text = option(place, name);
   if (text === undefined) return otherwise;
   const found = values.find((value) => value === text);
@@ -133,15 +122,8 @@ function oneOf<Value extends string>(place: Place, name: string, values: readonl
   throw invalid(place, `it has an unknown ${name}`, `${name} is one of ${values.join(", ")}.`);
 }
 
-function wholeNumber(place: Place, name: string, min: number, max: number): number | undefined {
-  const text = option(place, name);
-  if (text === undefined) return undefined;
-  const number = Number(text);
-  if (Number.isInteger(number) && number >= min && number <= max) return number;
-  throw invalid(place, `its ${name} is not a number from ${min} to ${max}`, "Correct the number.");
-}
-
-function option(place: Place, name: string): string | undefined {
+/** Undefined also for an empty one. */
+export function option(place: Place, name: string): string | undefined {
   const text = place.options.get(name);
   return text === "" ? undefined : text;
 }
@@ -154,6 +136,6 @@ function decoded(place: Place, text: string): string {
   }
 }
 
-function invalid(place: Place, why: string, remedy: string): MillraceError {
+export function invalid(place: Place, why: string, remedy: string): MillraceError {
   return new MillraceError("URL_INVALID", `The URL ${place.shown} cannot be used: ${why}`, { remedy });
 }

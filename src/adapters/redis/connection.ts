@@ -1,30 +1,35 @@
 import { Redis, type RedisOptions } from "ioredis";
 import { limit } from "../../core/limit.ts";
-import type { Address } from "./address.ts";
+import type { ServerAddress } from "./address.ts";
 import { ConnectionLost, ServerError, withoutCommand } from "./errors.ts";
-import { closedLog } from "./refusals.ts";
-import { type ScriptName, scripts } from "./scripts.ts";
 
 export type Argument = string | number | Buffer;
 
 /** An answer of the server; what is not asked for as bytes is text. */
 export type Answer = string | number | Buffer | null | readonly Answer[];
 
+/** Scripts that a connection loads before anything else is sent by it, by name. */
+export type Scripts<Name extends string> = Readonly<Record<Name, string>>;
+
 /**
  * One connection, from when it was had until it is lost: then everything under way fails, and nothing is sent again. The
  * client's own reconnecting is off: it repeats commands, and nobody could tell whether they were carried out before.
  */
-export class Client {
+export class Client<Name extends string = never> {
   readonly #redis: Redis;
-  readonly #hashes: ReadonlyMap<ScriptName, string>;
+  readonly #hashes: ReadonlyMap<Name, string>;
 
-  private constructor(redis: Redis, hashes: ReadonlyMap<ScriptName, string>) {
+  private constructor(redis: Redis, hashes: ReadonlyMap<Name, string>) {
     this.#redis = redis;
     this.#hashes = hashes;
   }
 
   /** Fails as soon as the signal aborts. */
-  static async connect(address: Address, signal?: AbortSignal): Promise<Client> {
+  static async connect<Name extends string>(
+    address: ServerAddress,
+    scripts: Scripts<Name>,
+    signal?: AbortSignal,
+  ): Promise<Client<Name>> {
     const redis = new Redis(optionsOf(address));
     let failure: Error | undefined;
     redis.on("error", (error: Error) => {
@@ -36,7 +41,7 @@ export class Client {
       signal?.throwIfAborted();
       await redis.connect();
       await logIn(redis, address);
-      return new Client(redis, await loadScripts(redis));
+      return new Client(redis, await loadScripts(redis, scripts));
     } catch (error) {
       redis.disconnect();
       const told = withoutCommand(error);
@@ -59,12 +64,12 @@ export class Client {
     }
   }
 
-  async run(script: ScriptName, keys: readonly string[], parts: readonly Argument[] = []): Promise<Answer> {
+  async run(script: Name, keys: readonly string[], parts: readonly Argument[] = []): Promise<Answer> {
     return this.#checked(this.ask("EVALSHA", this.#hashOf(script), keys.length, ...keys, ...parts));
   }
 
   /** The same, with texts as bytes. */
-  async runForBytes(script: ScriptName, keys: readonly string[], parts: readonly Argument[]): Promise<Answer> {
+  async runForBytes(script: Name, keys: readonly string[], parts: readonly Argument[]): Promise<Answer> {
     const call = this.#redis.callBuffer("EVALSHA", this.#hashOf(script), keys.length, ...keys, ...parts);
     try {
       return await this.#checked(call as Promise<Answer>);
@@ -87,12 +92,12 @@ export class Client {
     }
   }
 
-  #hashOf(script: ScriptName): string {
+  #hashOf(script: Name): string {
     return this.#hashes.get(script) ?? "";
   }
 }
 
-function optionsOf({ host, port, tls }: Address): RedisOptions & { replyMapping: "legacy" } {
+function optionsOf({ host, port, tls }: ServerAddress): RedisOptions & { replyMapping: "legacy" } {
   return {
     host,
     port,
@@ -113,7 +118,7 @@ function optionsOf({ host, port, tls }: Address): RedisOptions & { replyMapping:
 }
 
 /** Not by the client, which goes on in another database when it does not get into the one that was asked for. */
-async function logIn(redis: Redis, { user, password, db }: Address): Promise<void> {
+async function logIn(redis: Redis, { user, password, db }: ServerAddress): Promise<void> {
   if (password !== undefined) await redis.call("AUTH", ...(user === undefined ? [] : [user]), password);
   if (db > 0) await redis.call("SELECT", db);
   await redis.call("CLIENT", "SETNAME", "millrace").catch(ignoreRefusal);
@@ -124,8 +129,11 @@ function ignoreRefusal(error: unknown): void {
   if (!(withoutCommand(error) instanceof ServerError)) throw error;
 }
 
-async function loadScripts(redis: Redis): Promise<ReadonlyMap<ScriptName, string>> {
-  const loading = (Object.keys(scripts) as ScriptName[]).map(async (name) => {
+async function loadScripts<Name extends string>(
+  redis: Redis,
+  scripts: Scripts<Name>,
+): Promise<ReadonlyMap<Name, string>> {
+  const loading = (Object.keys(scripts) as Name[]).map(async (name) => {
     const hash = await redis.call("SCRIPT", "LOAD", scripts[name]);
     return [name, String(hash)] as const;
   });
@@ -133,26 +141,31 @@ async function loadScripts(redis: Redis): Promise<ReadonlyMap<ScriptName, string
 }
 
 /** A connection that is had when it is first needed, and anew after it was lost. */
-export class Connection {
-  readonly #address: Address;
-  #client: Promise<Client> | undefined;
+export class Connection<Name extends string = never> {
+  readonly #address: ServerAddress;
+  readonly #scripts: Scripts<Name>;
+  readonly #refusal: () => Error;
+  #client: Promise<Client<Name>> | undefined;
   #closed = false;
 
-  constructor(address: Address) {
+  /** `refusal`: what is thrown once it is closed. */
+  constructor(address: ServerAddress, scripts: Scripts<Name>, refusal: () => Error) {
     this.#address = address;
+    this.#scripts = scripts;
+    this.#refusal = refusal;
   }
 
-  async client(): Promise<Client> {
+  async client(): Promise<Client<Name>> {
     const known = this.#client;
     const client = await known?.catch(() => undefined);
     // Unless somebody else has found out meanwhile, and opens another one.
     if (client?.isLost === true && this.#client === known) this.#client = undefined;
-    if (this.#closed) throw closedLog(this.#address);
+    if (this.#closed) throw this.#refusal();
     this.#client ??= this.#open();
     return this.#client;
   }
 
-  async run(script: ScriptName, keys: readonly string[], parts: readonly Argument[] = []): Promise<Answer> {
+  async run(script: Name, keys: readonly string[], parts: readonly Argument[] = []): Promise<Answer> {
     return (await this.client()).run(script, keys, parts);
   }
 
@@ -162,9 +175,9 @@ export class Connection {
     client?.close();
   }
 
-  async #open(): Promise<Client> {
+  async #open(): Promise<Client<Name>> {
     try {
-      return await Client.connect(this.#address);
+      return await Client.connect(this.#address, this.#scripts);
     } catch (error) {
       this.#client = undefined;
       throw error;

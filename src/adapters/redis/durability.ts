@@ -1,6 +1,6 @@
-import type { Address } from "./address.ts";
-import type { Client } from "./connection.ts";
 import { ServerError } from "./errors.ts";
+import type { LogAddress } from "./log-address.ts";
+import type { LogClient } from "./log-connection.ts";
 import { tooOld } from "./refusals.ts";
 
 /** What the server does with what is written to it, as far as it says so. */
@@ -18,7 +18,7 @@ export interface ServerFacts {
 }
 
 /** Throws SINK_REFUSED for a server that is too old. */
-export async function askFacts(client: Client, address: Address): Promise<ServerFacts> {
+export async function askFacts(client: LogClient, address: LogAddress): Promise<ServerFacts> {
   const info = await client.ask("INFO").then(String, ignoreRefusal);
   const version = fieldOf(info, "redis_version");
   // Valkey says a version of Redis too.
@@ -43,7 +43,7 @@ function ignoreRefusal(error: unknown): string {
   throw error;
 }
 
-async function knowsWaitaof(client: Client): Promise<boolean> {
+async function knowsWaitaof(client: LogClient): Promise<boolean> {
   const answer = await client.ask("COMMAND", "INFO", "WAITAOF").catch(ignoreRefusal);
   return Array.isArray(answer) && Array.isArray(answer[0]);
 }
@@ -53,18 +53,21 @@ function fieldOf(info: string, name: string): string | undefined {
 }
 
 /** Whether an append is followed by `WAITAOF`. */
-export function waitsForDisk({ appendOnly, sync, canTell }: ServerFacts, { syncs }: Pick<Address, "syncs">): boolean {
+export function waitsForDisk(
+  { appendOnly, sync, canTell }: ServerFacts,
+  { syncs }: Pick<LogAddress, "syncs">,
+): boolean {
   // With `always` the answer comes behind the disk anyway; with `no` nobody ever knows.
   return syncs && canTell && appendOnly === true && sync !== "always" && sync !== "no";
 }
 
 /** One sentence: what `append` has done when it resolves. */
-export function durabilityOf(facts: ServerFacts | undefined, address: Pick<Address, "syncs" | "replicas">): string {
+export function durabilityOf(facts: ServerFacts | undefined, address: Pick<LogAddress, "syncs" | "replicas">): string {
   const copies = address.replicas === 0 ? "" : `, and ${address.replicas} replicas have it in memory`;
   return `${diskOf(facts, address)}${copies}; a replica that takes over may lack what it had not been sent.`;
 }
 
-function diskOf(facts: ServerFacts | undefined, address: Pick<Address, "syncs">): string {
+function diskOf(facts: ServerFacts | undefined, address: Pick<LogAddress, "syncs">): string {
   if (facts === undefined) return "The server has the record, kept as its settings say (not connected yet)";
   if (facts.appendOnly === undefined) return "The server has the record in memory; how it keeps it, it does not say";
   if (!facts.appendOnly)
@@ -76,7 +79,10 @@ function diskOf(facts: ServerFacts | undefined, address: Pick<Address, "syncs">)
 }
 
 /** What people should know before they trust the log; undefined when there is nothing. */
-export function warningOf({ appendOnly, evicts }: ServerFacts, { shown }: Pick<Address, "shown">): string | undefined {
+export function warningOf(
+  { appendOnly, evicts }: ServerFacts,
+  { shown }: Pick<LogAddress, "shown">,
+): string | undefined {
   if (evicts !== undefined) {
     return `${shown}: the server removes whole streams for want of memory (maxmemory-policy ${evicts}); set noeviction`;
   }

@@ -1,7 +1,7 @@
 import { type ErrorCode, MillraceError, reportRemedy } from "../../core/error.ts";
 import { type FailureKind, passes } from "../../core/retry.ts";
 import { LaneReplaced, RecordsGone } from "../../ports/log.ts";
-import type { Address } from "./address.ts";
+import type { ServerAddress } from "./address.ts";
 
 /** The connection went away with commands under way: whether they were carried out is not known. */
 export class ConnectionLost extends Error {
@@ -29,14 +29,24 @@ export function withoutCommand(error: unknown): Error {
   if (!(error instanceof Error)) return new Error(String(error));
   if (error.name === "ReplyError") return new ServerError(error.message);
   if (error.message === "Connection is closed.") return new ConnectionLost("the connection was lost");
-  if ("command" in error) return new ConnectionLost(error.message);
+  // The latter while the other side has gone, and the client has not noticed yet.
+  if ("command" in error || error.message.startsWith("Stream isn't writeable"))
+    return new ConnectionLost(error.message);
   return error;
+}
+
+/** What to do about it, where logs and stores differ. */
+export interface Remedies {
+  readonly denied: string;
+  readonly full: string;
+  readonly cluster: string;
+  readonly otherType: string;
 }
 
 interface Explanation {
   readonly code: ErrorCode;
   readonly kind: FailureKind;
-  readonly remedy: string;
+  readonly remedy: string | ((remedies: Remedies) => string);
 }
 
 const away: Explanation = {
@@ -52,13 +62,12 @@ const starting: Explanation = {
 const denied: Explanation = {
   code: "SINK_DENIED",
   kind: "stop",
-  remedy:
-    "Check user and password in the URL, and the rights of the user (ACL); docs/logs-redis.md lists the commands.",
+  remedy: (remedies) => remedies.denied,
 };
 const full: Explanation = {
   code: "SINK_FULL",
   kind: "wait",
-  remedy: "Let what is read be removed (retention or trim in the URL), or give the server more memory (maxmemory).",
+  remedy: (remedies) => remedies.full,
 };
 const readOnly: Explanation = {
   code: "SINK_READ_ONLY",
@@ -74,12 +83,12 @@ const busy: Explanation = { code: "SINK_BUSY", kind: "wait", remedy: "The server
 const cluster: Explanation = {
   code: "SINK_REFUSED",
   kind: "stop",
-  remedy: "The server is one of a cluster: name the node in the URL that has the log, which the message may name.",
+  remedy: (remedies) => remedies.cluster,
 };
 const otherType: Explanation = {
   code: "SINK_REFUSED",
   kind: "stop",
-  remedy: "A key of the log's name holds something else than a stream. Choose another name.",
+  remedy: (remedies) => remedies.otherType,
 };
 const old: Explanation = {
   code: "SINK_REFUSED",
@@ -103,6 +112,8 @@ const byWord: ReadonlyMap<string, Explanation> = new Map([
   ["OOM", full],
   ["NOREPLICAS", replicas],
   ["WRONGTYPE", otherType],
+  // Raised by scripts of Millrace.
+  ["FOREIGN", otherType],
 ]);
 
 function serverExplanation({ word, message }: ServerError): Explanation {
@@ -155,8 +166,12 @@ export function classifyError(error: unknown): FailureKind {
   return explanationOf(error)?.kind ?? "stop";
 }
 
-/** The error as one with a code; those of the port and MillraceErrors stay what they are. */
-export function explainError(error: unknown, { shown, password }: Pick<Address, "shown" | "password">): Error {
+/** The error as one with a code that names the place; those of the port and MillraceErrors stay what they are. */
+export function explainError(
+  error: unknown,
+  { shown, password }: Pick<ServerAddress, "shown" | "password">,
+  remedies: Remedies,
+): Error {
   if (error instanceof MillraceError || error instanceof RecordsGone || error instanceof LaneReplaced) return error;
   const words = wordsOf(error);
   const message = `${shown}: ${password === undefined ? words : words.replaceAll(password, "***")}`;
@@ -164,7 +179,10 @@ export function explainError(error: unknown, { shown, password }: Pick<Address, 
     code: "INTERNAL",
     remedy: reportRemedy,
   };
-  return new MillraceError(code, message, { remedy, cause: error });
+  return new MillraceError(code, message, {
+    remedy: typeof remedy === "string" ? remedy : remedy(remedies),
+    cause: error,
+  });
 }
 
 /** The errors at the bottom say what is wrong; those above them only that something was. */

@@ -1,6 +1,7 @@
 import type { LogLane } from "../../ports/log.ts";
-import type { Address } from "./address.ts";
-import type { Answer, Connection } from "./connection.ts";
+import type { Answer } from "./connection.ts";
+import type { LogAddress } from "./log-address.ts";
+import type { LogConnection } from "./log-connection.ts";
 import { offsetOf } from "./offset.ts";
 import { idWithoutOffset } from "./refusals.ts";
 
@@ -18,11 +19,11 @@ export interface Layout {
  * lanes at once.
  */
 export class Lanes {
-  readonly #address: Address;
-  readonly #connection: Connection;
+  readonly #address: LogAddress;
+  readonly #connection: LogConnection;
   #layout: Layout | undefined;
 
-  constructor(address: Address, connection: Connection) {
+  constructor(address: LogAddress, connection: LogConnection) {
     this.#address = address;
     this.#connection = connection;
   }

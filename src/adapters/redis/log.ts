@@ -11,43 +11,43 @@ import {
   type LogLane,
   type LogRecord,
 } from "../../ports/log.ts";
-import { type Address, readAddress } from "./address.ts";
-import { type Client, Connection } from "./connection.ts";
 import { askFacts, durabilityOf, type ServerFacts, warningOf } from "./durability.ts";
 import { classifyError, explainError } from "./errors.ts";
 import { Lanes } from "./lanes.ts";
+import { type LogAddress, readLogAddress } from "./log-address.ts";
+import { type LogClient, type LogConnection, logConnection } from "./log-connection.ts";
 import { assignmentsOf } from "./members.ts";
 import { LaneReader } from "./reader.ts";
-import { closedLog } from "./refusals.ts";
+import { closedLog, logRemedies } from "./refusals.ts";
 import { Settled } from "./settled.ts";
 import { Writer } from "./writer.ts";
 
 type LogContext = Omit<AdapterContext, "engine">;
 
 /** `redis://` and `rediss://`: a log on streams of Redis. See docs/logs-redis.md. */
-export const redisLog: LogFactory = (place, context) => new RedisLog(readAddress(place), context);
+export const redisLog: LogFactory = (place, context) => new RedisLog(readLogAddress(place), context);
 
 class RedisLog implements Log {
   readonly shown: string;
-  readonly #address: Address;
+  readonly #address: LogAddress;
   readonly #context: LogContext;
-  readonly #connection: Connection;
-  readonly #writing: Connection;
+  readonly #connection: LogConnection;
+  readonly #writing: LogConnection;
   readonly #lanes: Lanes;
   readonly #writer: Writer;
   readonly #settled: Settled;
   readonly #closing = new AbortController();
   /** Members of groups that have not left yet. */
   readonly #members = new Set<Promise<void>>();
-  readonly #asked = new WeakMap<Client, Promise<ServerFacts>>();
+  readonly #asked = new WeakMap<LogClient, Promise<ServerFacts>>();
   #facts: ServerFacts | undefined;
 
-  constructor(address: Address, context: LogContext) {
+  constructor(address: LogAddress, context: LogContext) {
     this.shown = address.shown;
     this.#address = address;
     this.#context = context;
-    this.#connection = new Connection(address);
-    this.#writing = new Connection(address);
+    this.#connection = logConnection(address);
+    this.#writing = logConnection(address);
     this.#lanes = new Lanes(address, this.#connection);
     this.#writer = new Writer({
       address,
@@ -116,7 +116,7 @@ class RedisLog implements Log {
   }
 
   explain(error: unknown): Error {
-    return explainError(error, this.#address);
+    return explainError(error, this.#address, logRemedies);
   }
 
   async close(): Promise<void> {
@@ -135,7 +135,7 @@ class RedisLog implements Log {
   }
 
   /** What the server says of itself, asked for with each connection: it may have been started with other settings. */
-  async #factsOf(client: Client): Promise<ServerFacts> {
+  async #factsOf(client: LogClient): Promise<ServerFacts> {
     const asked = this.#asked.get(client) ?? askFacts(client, this.#address);
     this.#asked.set(client, asked);
     try {

@@ -4,12 +4,13 @@ import { limit } from "../../core/limit.ts";
 import { Patience } from "../../core/patience.ts";
 import { pauseUnlessAborted, type Time, unlessAborted } from "../../core/time.ts";
 import type { Assignment, LogLane } from "../../ports/log.ts";
-import type { Answer, Connection } from "./connection.ts";
+import type { Answer } from "./connection.ts";
 import { classifyError } from "./errors.ts";
+import type { LogConnection } from "./log-connection.ts";
 
 /** Where a group meets. */
 export interface MeetingPlace {
-  readonly connection: Connection;
+  readonly connection: LogConnection;
   /** Key with the members and when their leases end; key with who reads which lanes. */
   readonly keys: readonly [members: string, shares: string];
   /** Called now and then. */

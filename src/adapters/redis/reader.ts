@@ -2,10 +2,11 @@ import { limit } from "../../core/limit.ts";
 import { Patience } from "../../core/patience.ts";
 import type { Time } from "../../core/time.ts";
 import { type KeptRecord, LaneReplaced, type LogLane, RecordsGone } from "../../ports/log.ts";
-import type { Address } from "./address.ts";
-import { type Answer, Client } from "./connection.ts";
+import type { Answer } from "./connection.ts";
 import { recordOf } from "./entry.ts";
 import { classifyError } from "./errors.ts";
+import type { LogAddress } from "./log-address.ts";
+import { type LogClient, connectToLog } from "./log-connection.ts";
 import { idOf, offsetOf } from "./offset.ts";
 import { endsTooEarly, idWithoutOffset } from "./refusals.ts";
 
@@ -25,19 +26,19 @@ interface Look {
 
 /** Reads one lane, on connections of its own: at the end it waits on one in the server. */
 export class LaneReader {
-  readonly #address: Address;
+  readonly #address: LogAddress;
   readonly #time: Time;
   readonly #lane: LogLane;
   readonly #key: string;
   readonly #signal: AbortSignal;
   /** The offset that comes next. */
   #next: bigint;
-  #client: Client | undefined;
+  #client: LogClient | undefined;
   /** So many of the first entries that the stream ever had are not to be read any more, at least. */
   #passed = 0;
 
   constructor(
-    { address, time }: { readonly address: Address; readonly time: Time },
+    { address, time }: { readonly address: LogAddress; readonly time: Time },
     { lane, key, offset, signal }: { lane: LogLane; key: string; offset: bigint; signal: AbortSignal },
   ) {
     this.#address = address;
@@ -78,9 +79,9 @@ export class LaneReader {
     }
   }
 
-  async #connected(): Promise<Client> {
+  async #connected(): Promise<LogClient> {
     if (this.#client === undefined || this.#client.isLost) {
-      this.#client = await Client.connect(this.#address, this.#signal);
+      this.#client = await connectToLog(this.#address, this.#signal);
     }
     return this.#client;
   }

@@ -1,10 +1,19 @@
 import { MillraceError } from "../../core/error.ts";
-import type { Address } from "./address.ts";
-import { wordsOf } from "./errors.ts";
+import type { ServerAddress } from "./address.ts";
+import { type Remedies, wordsOf } from "./errors.ts";
 
 /** Errors that the adapter itself gives. */
 
-type Shown = Pick<Address, "shown">;
+/** What to do about errors of the server, with a log. */
+export const logRemedies: Remedies = {
+  denied:
+    "Check user and password in the URL, and the rights of the user (ACL); docs/logs-redis.md lists the commands.",
+  full: "Let what is read be removed (retention or trim in the URL), or give the server more memory (maxmemory).",
+  cluster: "The server is one of a cluster: name the node in the URL that has the log, which the message may name.",
+  otherType: "A key of the log's name holds something else than a stream. Choose another name.",
+};
+
+type Shown = Pick<ServerAddress, "shown">;
 
 export function closedLog({ shown }: Shown): MillraceError {
   return new MillraceError("INTERRUPTED", `${shown} is closed`, { remedy: "Use the log before it is closed." });

@@ -1,11 +1,11 @@
 import { limit } from "../../core/limit.ts";
 import { pauseUnlessAborted, type Time } from "../../core/time.ts";
 import type { LogLane } from "../../ports/log.ts";
-import type { Connection } from "./connection.ts";
+import type { LogConnection } from "./log-connection.ts";
 import { idOf } from "./offset.ts";
 
 export interface SettledParts {
-  readonly connection: Connection;
+  readonly connection: LogConnection;
   /** Undefined for a lane that the log has no more. */
   readonly keyOf: (lane: LogLane) => string | undefined;
   /** Whether what all groups have settled is removed. */

@@ -3,8 +3,9 @@ import { limit } from "../../core/limit.ts";
 import type { Place } from "../../core/place.ts";
 import { replicaName } from "../../core/replica-name.ts";
 import type { Replica, ReplicaContent, ReplicaEntry, Replicas, ReplicasFactory } from "../../ports/replicas.ts";
-import { type DatabaseAddress, readDatabaseAddress } from "./store-address.ts";
-import { type Answer, DatabaseConnection, type Part } from "./store-connection.ts";
+import { readDatabaseAddress } from "./address.ts";
+import type { Answer, Argument } from "./connection.ts";
+import { Database } from "./database.ts";
 import { keysOf, registry, scripts } from "./store-replicas-scripts.ts";
 
 /** Replicas in a Redis database. Throws URL_INVALID. */
@@ -12,20 +13,20 @@ export const redisReplicas: ReplicasFactory = (place) => new RedisReplicas(place
 
 class RedisReplicas implements Replicas {
   readonly shown: string;
-  readonly #connection: DatabaseConnection;
+  readonly #database: Database;
 
   constructor(place: Place) {
-    const address: DatabaseAddress = readDatabaseAddress(place);
+    const address = readDatabaseAddress(place);
     this.shown = address.shown;
-    this.#connection = new DatabaseConnection(address);
+    this.#database = new Database(address);
   }
 
   open(): Promise<void> {
-    return this.#connection.open();
+    return this.#database.open();
   }
 
   async names(): Promise<readonly string[]> {
-    return texts(await this.#connection.ask("LRANGE", registry, 0, -1));
+    return texts(await this.#database.ask("LRANGE", registry, 0, -1));
   }
 
   async look(name: string): Promise<Replica | undefined> {
@@ -40,7 +41,7 @@ class RedisReplicas implements Replicas {
 
   async write(name: string, { id, meta, entries }: ReplicaContent): Promise<number> {
     const keys = { rows: `millrace:new:${id}:rows`, order: `millrace:new:${id}:order` };
-    await this.#connection.ask("UNLINK", keys.rows, keys.order);
+    await this.#database.ask("UNLINK", keys.rows, keys.order);
     try {
       let rows = 0;
       for await (const piece of entries) {
@@ -54,7 +55,7 @@ class RedisReplicas implements Replicas {
       });
     } catch (error) {
       // Where even that fails they expire.
-      await this.#connection.ask("UNLINK", keys.rows, keys.order).catch(() => undefined);
+      await this.#database.ask("UNLINK", keys.rows, keys.order).catch(() => undefined);
       throw error;
     }
   }
@@ -63,10 +64,10 @@ class RedisReplicas implements Replicas {
   async #append(keys: { readonly rows: string; readonly order: string }, some: readonly ReplicaEntry[]): Promise<void> {
     const { rows, order } = keys;
     const sent = [
-      this.#connection.ask("HSET", rows, ...some.flatMap(({ key, value }) => [key, value])),
-      this.#connection.ask("PEXPIRE", rows, limit.replicaReadMs),
-      this.#connection.ask("RPUSH", order, ...some.map(({ key }) => key)),
-      this.#connection.ask("PEXPIRE", order, limit.replicaReadMs),
+      this.#database.ask("HSET", rows, ...some.flatMap(({ key, value }) => [key, value])),
+      this.#database.ask("PEXPIRE", rows, limit.replicaReadMs),
+      this.#database.ask("RPUSH", order, ...some.map(({ key }) => key)),
+      this.#database.ask("PEXPIRE", order, limit.replicaReadMs),
     ];
     for (const { status, ...answer } of await Promise.allSettled(sent)) {
       if (status === "rejected" && "reason" in answer) throw answer.reason;
@@ -95,11 +96,11 @@ class RedisReplicas implements Replicas {
   }
 
   close(): Promise<void> {
-    return this.#connection.close();
+    return this.#database.close();
   }
 
-  #run(script: keyof typeof scripts, name: string, parts: readonly Part[]): Promise<Answer> {
-    return this.#connection.run(scripts[script], keysOf(replicaName(name)), parts);
+  #run(script: keyof typeof scripts, name: string, parts: readonly Argument[]): Promise<Answer> {
+    return this.#database.run(scripts[script], keysOf(replicaName(name)), parts);
   }
 }
 
@@ -125,7 +126,7 @@ function readTooLong(shown: string, name: string): MillraceError {
 }
 
 function list(answer: Answer): readonly Answer[] {
-  return typeof answer === "object" && answer !== null ? answer : [];
+  return Array.isArray(answer) ? (answer as readonly Answer[]) : [];
 }
 
 function texts(answer: Answer): string[] {

@@ -3,8 +3,9 @@ import type { Json } from "../../core/json.ts";
 import type { Place } from "../../core/place.ts";
 import { storeKey, storeText } from "../../core/store-text.ts";
 import type { Store, StoreEntry, StoreFactory } from "../../ports/store.ts";
-import { type DatabaseAddress, readDatabaseAddress } from "./store-address.ts";
-import { type Answer, DatabaseConnection } from "./store-connection.ts";
+import { readDatabaseAddress } from "./address.ts";
+import type { Answer } from "./connection.ts";
+import { Database } from "./database.ts";
 
 /** Of one look at the entries: as many values of the greatest length are held at once. */
 const pageEntries = 32;
@@ -48,28 +49,27 @@ export const redisStore: StoreFactory = (place) => new RedisStore(place);
 /** Every call is one script or command: the server has done it, or not, when it returns. */
 class RedisStore implements Store {
   readonly shown: string;
-  readonly #address: DatabaseAddress;
-  readonly #connection: DatabaseConnection;
+  readonly #database: Database;
 
   constructor(place: Place) {
-    this.#address = readDatabaseAddress(place);
-    this.shown = this.#address.shown;
-    this.#connection = new DatabaseConnection(this.#address);
+    const address = readDatabaseAddress(place);
+    this.shown = address.shown;
+    this.#database = new Database(address);
   }
 
   open(): Promise<void> {
-    return this.#connection.open();
+    return this.#database.open();
   }
 
   async get(key: string): Promise<StoreEntry | undefined> {
-    const kept = await this.#connection.ask("HGET", keys[0], storeKey(key));
+    const kept = await this.#database.ask("HGET", keys[0], storeKey(key));
     return kept === null ? undefined : this.#entry(key, kept);
   }
 
   /** Members of equal score are ordered by their bytes, and so, in UTF-8, by code point. */
   async *entries(prefix: string): AsyncIterable<StoreEntry> {
     for (let from = `[${storeKey(prefix)}`; ; ) {
-      const page = (await this.#connection.run(pageScript, keys, [from, pageEntries])) as readonly Answer[];
+      const page = (await this.#database.run(pageScript, keys, [from, pageEntries])) as readonly Answer[];
       if (page.length === 0) return;
       for (let at = 0; at < page.length; at += 2) {
         const key = String(page[at]);
@@ -82,15 +82,15 @@ class RedisStore implements Store {
 
   async put(key: string, value: Json, { expected }: { readonly expected?: number } = {}): Promise<boolean> {
     const parts = [storeKey(key), storeText(value), expected === undefined ? "" : String(expected)];
-    return (await this.#connection.run(putScript, keys, parts)) === 1;
+    return (await this.#database.run(putScript, keys, parts)) === 1;
   }
 
   async remove(key: string): Promise<boolean> {
-    return (await this.#connection.run(removeScript, keys, [storeKey(key)])) === 1;
+    return (await this.#database.run(removeScript, keys, [storeKey(key)])) === 1;
   }
 
   close(): Promise<void> {
-    return this.#connection.close();
+    return this.#database.close();
   }
 
   #entry(key: string, kept: Answer): StoreEntry {

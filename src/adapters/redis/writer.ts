@@ -3,13 +3,14 @@ import { laneOfKey } from "../../core/lane-shares.ts";
 import { limit } from "../../core/limit.ts";
 import type { Time } from "../../core/time.ts";
 import type { LogRecord } from "../../ports/log.ts";
-import type { Address } from "./address.ts";
 import { AppendCall, sizeOf } from "./append-call.ts";
-import type { Answer, Argument, Client, Connection } from "./connection.ts";
+import type { Answer, Argument } from "./connection.ts";
 import { type ServerFacts, waitsForDisk } from "./durability.ts";
 import { shapeOf, valuesOf } from "./entry.ts";
 import { isFull } from "./errors.ts";
 import type { Lanes, Layout } from "./lanes.ts";
+import type { LogAddress } from "./log-address.ts";
+import type { LogClient, LogConnection } from "./log-connection.ts";
 import {
   closedLog,
   filledMeanwhile,
@@ -22,11 +23,11 @@ import {
 
 /** What a writer works with. */
 export interface WriterParts {
-  readonly address: Address;
+  readonly address: LogAddress;
   /** For the writer alone: `WAITAOF` holds up whatever comes behind it. */
-  readonly connection: Connection;
+  readonly connection: LogConnection;
   readonly lanes: Lanes;
-  readonly facts: (client: Client) => Promise<ServerFacts>;
+  readonly facts: (client: LogClient) => Promise<ServerFacts>;
   readonly time: Time;
 }
 
@@ -113,7 +114,7 @@ export class Writer {
   }
 
   /** Appends for which there is no room fail; of them nothing is written from then on. */
-  async #writePortion(client: Client, life: string, { calls, records }: Portion): Promise<void> {
+  async #writePortion(client: LogClient, life: string, { calls, records }: Portion): Promise<void> {
     const [only, ...others] = calls;
     if (only === undefined || only.failed) return;
     try {
@@ -128,7 +129,7 @@ export class Writer {
   }
 
   /** `behind`: bytes of the same append that come with later portions, and want room too. */
-  async #write(client: Client, life: string, records: readonly LogRecord[], behind: number): Promise<void> {
+  async #write(client: LogClient, life: string, records: readonly LogRecord[], behind: number): Promise<void> {
     const { address, lanes } = this.#parts;
     for (;;) {
       const layout = lanes.layout ?? (await lanes.ensure());
@@ -173,7 +174,7 @@ export class Writer {
   }
 
   /** What is older than its retention, once in a while. */
-  async #removeOld(client: Client): Promise<void> {
+  async #removeOld(client: LogClient): Promise<void> {
     const { address, lanes, time } = this.#parts;
     if (address.retentionMs === undefined) return;
     const everyMs = Math.max(limit.redisTrimMs, address.retentionMs / 1_000);
@@ -190,7 +191,7 @@ export class Writer {
     return this.#anywhere;
   }
 
-  async #makeSure(client: Client, facts: ServerFacts, written: number): Promise<void> {
+  async #makeSure(client: LogClient, facts: ServerFacts, written: number): Promise<void> {
     const { address } = this.#parts;
     const [disk, replicas] = [waitsForDisk(facts, address) ? 1 : 0, address.replicas];
     if (written === 0 || (disk === 0 && replicas === 0)) return;
@@ -204,7 +205,7 @@ export class Writer {
   }
 }
 
-function bytesMaxOf({ bytesMax }: Address, { keys }: Layout): number {
+function bytesMaxOf({ bytesMax }: LogAddress, { keys }: Layout): number {
   return bytesMax === undefined ? 0 : Math.floor(bytesMax / keys.length);
 }
 

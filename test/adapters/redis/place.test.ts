@@ -1,12 +1,16 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import fc from "fast-check";
-import { readAddress } from "../../../src/adapters/redis/address.ts";
+import { readDatabaseAddress } from "../../../src/adapters/redis/address.ts";
+import { readLogAddress } from "../../../src/adapters/redis/log-address.ts";
 import { idOf, offsetOf } from "../../../src/adapters/redis/offset.ts";
 import { MillraceError } from "../../../src/core/error.ts";
 import { parsePlace } from "../../../src/core/place.ts";
 import { makeLog } from "./scene.ts";
 
-const read = (url: string) => readAddress(parsePlace(url));
+const read = (url: string) => readLogAddress(parsePlace(url));
 
 function refusal(url: string): { code: string; message: string } {
   try {
@@ -43,6 +47,21 @@ describe("a redis URL of a log", () => {
     expect(read("redis://one?stream=events&password=s3cret").shown).toBe("redis://:***@one:6379/0/events");
   });
 
+  it("may leave its password to a file, as that of a store may", () => {
+    const folder = mkdtempSync(join(tmpdir(), "millrace-redis-"));
+    try {
+      const file = join(folder, "password");
+      writeFileSync(file, "s3cret\n", { mode: 0o600 });
+      const log = { user: "me", password: "s3cret", shown: "redis://me:***@one:6379/2/events" };
+      expect(read(`redis://me@one/2/events?password_file=${file}`)).toMatchObject(log);
+      const store = { user: "me", password: "s3cret", shown: "redis://me:***@one:6379/2" };
+      expect(readDatabaseAddress(parsePlace(`redis://me@one/2?password_file=${file}`))).toMatchObject(store);
+      expect(read(`redis://me:other@one/2/events?password_file=${file}`).password).toBe("other");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it("says whether to talk TLS", () => {
     expect(read("rediss://one?stream=events").tls).toEqual({ rejectUnauthorized: true });
     expect(read("rediss://one?stream=events&tls=unverified").tls).toEqual({ rejectUnauthorized: false });
@@ -71,6 +90,15 @@ describe("a redis URL of a log", () => {
     expect(code).toBe("URL_INVALID");
     expect(message).not.toContain("SECRET");
   });
+});
+
+describe("a redis URL of a store", () => {
+  it.each(["redis://one/0/events", "redis://one/0?stream=events", "redis://one/0?lanes=3", "redis://one/first"])(
+    "is refused when it is one of a log: %s",
+    (url) => {
+      expect(() => readDatabaseAddress(parsePlace(url))).toThrow(expect.objectContaining({ code: "URL_INVALID" }));
+    },
+  );
 });
 
 describe("the offset of an entry", () => {
