@@ -92,5 +92,7 @@ function joined(texts: readonly RecordText[], empty: RecordText): RecordText {
   });
   const text = Buffer.concat(pieces);
   if (empty.kind === "json") return { ...empty, text };
-  return { ...empty, text, quoted: texts.some((one) => one.kind === "delimited" && one.quoted) };
+  // Where the records of no text start says nothing of this one.
+  const { startOf: _, ...shape } = empty;
+  return { ...shape, text, quoted: texts.some((one) => one.kind === "delimited" && one.quoted) };
 }

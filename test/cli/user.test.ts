@@ -174,7 +174,7 @@ describe("millrace user", () => {
     await place.write("notes.txt", "not a store, and long enough for it to be looked at\n".repeat(20));
     await mkdir(place.path("folder"));
     const codes = [];
-    for (const at of ["file:notes.txt", "file:folder", "redis://localhost", "file:x.db?mode=1"]) {
+    for (const at of ["file:notes.txt", "file:folder", "ftp://localhost/x", "file:x.db?mode=1"]) {
       const { code, stderr } = await user(["list", "--set", `users.place=${at}`]);
       codes.push([code, /^error (\w+)/.exec(stderr)?.[1]]);
     }
