@@ -16,5 +16,7 @@ export function jsonRowValues(columns: readonly SinkColumn[]): ValueFormat {
 }
 
 function jsonText(value: EngineValue, { type }: SinkColumn): string {
-  return type === "json" && typeof value === "string" ? value : JSON.stringify(jsonValue(value));
+  if (type === "json" && typeof value === "string") return value;
+  // JSON has a negative zero; JSON.stringify has none.
+  return Object.is(value, -0) ? "-0.0" : JSON.stringify(jsonValue(value));
 }
