@@ -41,8 +41,10 @@ interface ReadLane {
 class LogSource implements Source {
   readonly shown: string;
   readonly #options: LogSourceOptions;
-  /** By lane id. */
+  /** Those that are this process's now, by lane id. */
   readonly #lanes = new Map<string, ReadLane>();
+  /** Also those that were revoked: whoever was about to read one is to find nothing in it. */
+  readonly #begun = new WeakMap<Lane, ReadLane>();
   /** Incarnations by lane name, to tell people that a log was made anew. */
   readonly #incarnations = new Map<string, string>();
 
@@ -71,18 +73,19 @@ class LogSource implements Source {
   }
 
   async open(lane: Lane, position: Position, signal: AbortSignal): Promise<LaneReader> {
-    const read = this.#lanes.get(lane.id);
+    const read = this.#begun.get(lane);
     if (read === undefined) throw new TypeError(`the lane ${lane.id} is not this source's`);
     return new LogLaneReader(this.#options, lane, read, position, AbortSignal.any([signal, read.revoked.signal]));
   }
 
   isDone(lane: Lane, position: Position): boolean {
-    const end = this.#lanes.get(lane.id)?.end;
+    const end = this.#begun.get(lane)?.end;
     return end !== undefined && offsetOf(position) >= end;
   }
 
   async settle(lane: Lane): Promise<void> {
-    this.#lanes.delete(lane.id);
+    // It may have been revoked and given back meanwhile: that is another one.
+    if (this.#lanes.get(lane.id) === this.#begun.get(lane)) this.#lanes.delete(lane.id);
   }
 
   async close(): Promise<void> {
@@ -110,10 +113,13 @@ class LogSource implements Source {
   #begin(of: LogLane, end: bigint | undefined, revoked = new AbortController()): Lane {
     const id = this.#idOf(of);
     this.#tellAnew(of);
-    this.#lanes.set(id, { of, end, revoked });
+    const read = { of, end, revoked };
     const initial = { row: 0, offset: String(of.start) };
     const source = `${this.#name}/${of.name}`;
-    return end === undefined ? { id, source, initial, until: revoked.signal } : { id, source, initial };
+    const lane = end === undefined ? { id, source, initial, until: revoked.signal } : { id, source, initial };
+    this.#lanes.set(id, read);
+    this.#begun.set(lane, read);
+    return lane;
   }
 
   /** The incarnation is part of it: offsets of a log that was made anew are those of another lane. */

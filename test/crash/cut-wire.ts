@@ -28,7 +28,6 @@ export class CutWire implements AsyncDisposable {
   target = 0;
   #isCut = false;
   #cutBefore: string | undefined;
-  #cut = Promise.withResolvers<void>();
 
   private constructor(listening: Server, of: string | undefined) {
     this.#listening = listening;
@@ -46,17 +45,20 @@ export class CutWire implements AsyncDisposable {
   cut(): void {
     this.#isCut = true;
     for (const link of this.#links) if (link.isConcerned === true) link.server.pause();
-    this.#cut.resolve();
   }
 
-  /** Cuts when a client next sends something in which `text` stands, which is then held too. Resolves when it has. */
-  cutBefore(text: string): Promise<void> {
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+
+  /** Cuts when a client next sends something in which `text` stands, which is then held too. */
+  cutBefore(text: string): void {
     this.#cutBefore = text;
-    this.#cut = Promise.withResolvers();
-    return this.#cut.promise;
   }
 
+  /** Everything passes again, and no cut is to come by itself. */
   heal(): void {
+    this.#cutBefore = undefined;
     this.#isCut = false;
     for (const link of this.#links) {
       for (const bytes of link.held.splice(0)) link.server.write(bytes);

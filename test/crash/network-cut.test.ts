@@ -4,6 +4,7 @@ import { PostgresSink } from "../../src/adapters/postgres/sink.ts";
 import { parsePlace } from "../../src/core/place.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import type { Log } from "../../src/ports/log.ts";
+import type { Sink } from "../../src/ports/sink.ts";
 import { context as brokerContext, until } from "../adapters/brokers/scene.ts";
 import { newName } from "../adapters/kafka/scene.ts";
 import { type KafkaServer, startKafka } from "../servers/kafka.ts";
@@ -64,6 +65,12 @@ describeWith(
       return new Consumer({ log: logOf(topic, client), sink, engine });
     };
 
+    const rowsIn = async (sink: Sink): Promise<number> => {
+      for await (const [row] of sink.query("select count(*)::int as count from readings"))
+        return Number(row?.["count"]);
+      return 0;
+    };
+
     test.each([
       { moment: "commit", cutBefore: "commit" },
       // The message by which a client says that this was all of it: until then the server waits for more.
@@ -81,6 +88,8 @@ describeWith(
       ];
       const producer = logOf(topic, "producer");
       await producer.open();
+      const observer = new PostgresSink(parsePlace(direct), {}, { ...brokerContext, engine }, waits);
+      await observer.open();
       const zombie = consume(topic, "cut-off", cut);
       const other = consume(topic, "other", direct);
       try {
@@ -89,44 +98,46 @@ describeWith(
           await producer.append(recordsOf(numbers(appended, 40)));
           appended += 40;
         };
-        const committed = (): number => zombie.loaded + other.loaded;
-        await until(
-          async () => {
-            await append();
-            return zombie.loaded > 0 && other.loaded > 0;
-          },
-          "both to have committed something",
-          slowMs,
-        );
+        // Counted where they are: a commit whose answer is lost has loaded rows that nobody has heard of.
+        // Neither run may end by itself, whatever happens.
+        const run = Promise.race([zombie.ended, other.ended]);
+        const soon = (what: string, isSo: () => boolean | Promise<boolean>): Promise<unknown> =>
+          Promise.race([until(isSo, what, slowMs), run]);
+        const hasAll = async (): Promise<boolean> => (await rowsIn(observer)) >= appended;
+        await soon("both to have committed something", async () => {
+          await append();
+          return zombie.loaded > 0 && other.loaded > 0;
+        });
 
         // Amid a transaction: the server has locked the lane, and hears no more.
-        const isCut = toPostgres.cutBefore(cutBefore);
-        await append();
-        await isCut;
+        toPostgres.cutBefore(cutBefore);
+        await soon("the cut", async () => {
+          await append();
+          return toPostgres.isCut;
+        });
         toKafka.cut();
         const before = zombie.loaded;
         await append();
-        await until(() => committed() >= appended, "the other one to have everything", slowMs);
+        await soon("the other one to have everything", hasAll);
         expect(zombie.loaded).toBe(before);
 
         // What it was about to commit arrives now, and so does that it is too late; it has heard of nothing else.
         toPostgres.heal();
-        await until(() => zombie.hasSaid("was taken over by another process"), "the zombie to be fenced", slowMs);
-        expect(zombie.loaded).toBe(before);
+        await soon("the zombie to be fenced", () => zombie.hasSaid("was taken over by another process"));
+        const heard = zombie.loaded;
         toKafka.heal();
-        await until(
-          async () => {
-            await append();
-            return zombie.loaded > before;
-          },
-          "the one that was cut off to take part again",
-          slowMs,
-        );
-        await until(() => committed() >= appended, "everything to be committed", slowMs);
+        await soon("the one that was cut off to take part again", async () => {
+          await append();
+          return zombie.loaded > heard;
+        });
+        await soon("everything to be committed", hasAll);
         const ended = await Promise.all([zombie.stop(), other.stop()]);
         expect(ended.map(({ balanced }) => balanced)).toEqual([true, true]);
         await expectExactly(direct, engine, numbers(0, appended));
       } finally {
+        toPostgres.heal();
+        toKafka.heal();
+        await observer.close();
         await Promise.allSettled([zombie.stop(), other.stop(), producer.close()]);
       }
     }

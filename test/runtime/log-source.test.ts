@@ -3,6 +3,7 @@ import { jsonMessages } from "../../src/formats/json/messages.ts";
 import { LaneReplaced, type Log, type LogLane, RecordsGone } from "../../src/ports/log.ts";
 import type { KeptRecord } from "../../src/ports/log.ts";
 import type { MessageFormat } from "../../src/ports/messages.ts";
+import type { Lane } from "../../src/ports/source.ts";
 import { logSource } from "../../src/runtime/log-source.ts";
 import { type RunOptions, runPipeline } from "../../src/runtime/runner.ts";
 import type { RunEvent, RunSummary } from "../../src/runtime/events.ts";
@@ -173,6 +174,38 @@ describe("a source over a log", () => {
     ran.stop();
     expect(await ran.summary).toMatchObject({ balanced: true });
     expect(await idsIn(scene)).toEqual([1, 2, 3, 11]);
+  });
+
+  it("has nothing to read in a lane that was revoked before it was opened, though it was given back", async () => {
+    await using scene = await Scene.open();
+    const log = new ScriptedLog();
+    log.put("0", person(1));
+    const bounds = { rows: 100, bytes: 10_000, lingerMs: 20 };
+    const { context } = scene;
+    const source = logSource({ log, group: "people", bounds, format: json, whenGone: "fail", context });
+    const { signal } = new AbortController();
+    const none = { get: async () => undefined, of: async () => [] };
+    const lanes = source.lanes(none, { follow: true, signal })[Symbol.asyncIterator]();
+    const next = async (): Promise<Lane> => (await lanes.next()).value as Lane;
+    const countOf = async (lane: Lane): Promise<number> => {
+      const reader = await source.open(lane, lane.initial, signal);
+      const batch = await reader.next();
+      await reader.close();
+      return batch?.read ?? 0;
+    };
+    log.assign("0");
+    const before = await next();
+    log.assign();
+    log.assign("0");
+    const after = await next();
+    expect([await countOf(before), await countOf(after)]).toEqual([0, 1]);
+    // Whoever is done with the one has said nothing of the other.
+    await source.settle(before);
+    expect(source.isDone(after, after.initial)).toBe(false);
+    log.assign("0", "1");
+    log.put("1", person(2));
+    expect((await next()).source).toBe("people/1");
+    await source.close();
   });
 
   it("says that records are gone before they were read, and skips them when told to", async () => {
