@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -152,8 +153,17 @@ class OwnServer implements RestartableServer {
     const tree = how(pid);
     await gone(tree, GRACE_MS);
     await gone(killTree(pid), 0); // What it started while it shut down.
+    await this.#reaped();
     drop(pid);
     this.#child = undefined;
+  }
+
+  /** Until then its number is taken: a server that finds it in a lock file takes it for one that still runs. */
+  async #reaped(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || exited(child)) return;
+    child.ref();
+    await once(child, "exit", { signal: AbortSignal.timeout(GRACE_MS) });
   }
 }
 
