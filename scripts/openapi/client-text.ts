@@ -25,13 +25,27 @@ export interface Document {
 
 /** The source of a client with a method for each operation, its parameters and answers typed by their schemas. */
 export function clientText({ paths }: Document): string {
-  const methods = Object.entries(paths).flatMap(([path, operations]) =>
-    Object.entries(operations).map(([method, operation]) => methodText(path, method, operation)),
+  const operations = Object.entries(paths).flatMap(([path, ofPath]) =>
+    Object.entries(ofPath).map(([method, operation]) => ({ path, method, operation })),
   );
-  return `${head}${methods.join("\n")}${tail}`;
+  const names = sharedNames(operations.map(({ operation }) => operation));
+  const types = [...names].map(([text, name]) => `type ${name} = ${text};\n\n`);
+  const methods = operations.map(({ path, method, operation }) => methodText(path, method, operation, names));
+  return `${interfaces}${types.join("")}${head}${methods.join("\n")}${tail}`;
 }
 
-const head = `// Generated from docs/openapi.json by npm run openapi. Not to be edited.
+/** Names of the types that several answers have, by their texts. */
+type Names = ReadonlyMap<string, string>;
+
+function sharedNames(operations: readonly Operation[]): Names {
+  const bodies = operations.flatMap(({ responses = {} }) => Object.values(responses).map(bodyText));
+  const shared = [...new Set(bodies)].filter(
+    (text) => text.startsWith("{") && bodies.indexOf(text) !== bodies.lastIndexOf(text),
+  );
+  return new Map(shared.map((text, index) => [text, `Shared${index + 1}`]));
+}
+
+const interfaces = `// Generated from docs/openapi.json by npm run openapi. Not to be edited.
 // oxlint-disable
 
 export interface ClientOptions {
@@ -43,7 +57,15 @@ export interface ClientOptions {
 
 type Values = Readonly<Record<string, string | number | boolean | Blob | undefined>>;
 
-export class Client {
+interface Answer<Status extends number, Body> {
+  readonly status: Status;
+  readonly headers: Headers;
+  readonly body: Body;
+}
+
+`;
+
+const head = `export class Client {
   readonly #options: ClientOptions;
 
   constructor(options: ClientOptions) {
@@ -75,6 +97,7 @@ function methodText(
   path: string,
   method: string,
   { summary, parameters = [], requestBody, responses = {} }: Operation,
+  names: Names,
 ): string {
   const query = parameters.filter((parameter) => parameter.in === "query");
   const schema = Object.values(requestBody?.content ?? {})[0]?.schema;
@@ -84,7 +107,8 @@ function methodText(
     ...(queryType === undefined ? [] : [`query: ${queryType}${optional ? " = {}" : ""}`]),
     ...(schema === undefined ? [] : [`form: ${typeText(schema)}`]),
   ];
-  const answers = Object.entries(responses).map(([status, response]) => answerText(status, response));
+  const byBody = Map.groupBy(Object.entries(responses), ([, response]) => bodyText(response));
+  const answers = [...byBody].map(([body, of]) => answerText(of.map(([status]) => status).join(" | "), body, names));
   const call = [
     `"${method.toUpperCase()}"`,
     `"${path}"`,
@@ -102,9 +126,13 @@ function objectText(parameters: readonly Parameter[]): string {
   return `{ ${fields.join("; ")} }`;
 }
 
-function answerText(status: string, { content }: Content): string {
+function bodyText({ content }: Content): string {
   const schema = content?.["application/json"]?.schema;
-  return `{ readonly status: ${status}; readonly headers: Headers; readonly body: ${schema === undefined ? "string" : typeText(schema)} }`;
+  return schema === undefined ? "string" : typeText(schema);
+}
+
+function answerText(status: string, body: string, names: Names): string {
+  return `Answer<${status}, ${names.get(body) ?? body}>`;
 }
 
 /** `post /insights/BY_YEAR` → `postInsightsByYear` */
