@@ -1,9 +1,9 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { MillraceError } from "../../core/error.ts";
 import { quoteIdentifier } from "../../core/identifier.ts";
 import type { SinkOptions } from "../../core/pipeline.ts";
 import type { Place } from "../../core/place.ts";
+import { unusablePlace } from "../../core/place-options.ts";
 
 /** A DuckDB file and the schemas used in it. */
 export interface Location {
@@ -21,14 +21,14 @@ const knownOptions = ["schema", "millrace_schema"];
 export function locate(place: Place, options: SinkOptions): Location {
   const unknown = [...place.options.keys()].find((name) => !knownOptions.includes(name));
   if (unknown !== undefined) {
-    throw invalid(place, `it has the unknown option "${unknown}"`, `Options are ${knownOptions.join(" and ")}.`);
+    throw unusablePlace(place, `it has the unknown option "${unknown}"`, `Options are ${knownOptions.join(" and ")}.`);
   }
   if (place.path === "" || place.path.startsWith(":memory:")) {
-    throw invalid(place, "it names no file", "Write it as duckdb:PATH, such as duckdb:hr.db.");
+    throw unusablePlace(place, "it names no file", "Write it as duckdb:PATH, such as duckdb:hr.db.");
   }
   const schema = place.options.get("schema") ?? "main";
   const stateSchema = options.stateSchema ?? place.options.get("millrace_schema") ?? schema;
-  if (schema === "" || stateSchema === "") throw invalid(place, "a schema has an empty name", "Name a schema.");
+  if (schema === "" || stateSchema === "") throw unusablePlace(place, "a schema has an empty name", "Name a schema.");
   return { path: place.path, shown: place.shown, schema, stateSchema };
 }
 
@@ -100,8 +100,4 @@ export class Names {
   #qualify(schema: string, name: string): string {
     return [this.database, schema, name].map(quoteIdentifier).join(".");
   }
-}
-
-function invalid(place: Place, why: string, remedy: string): MillraceError {
-  return new MillraceError("URL_INVALID", `The URL ${place.shown} cannot be used: ${why}`, { remedy });
 }

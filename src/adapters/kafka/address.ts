@@ -4,6 +4,7 @@ import type { ConnectionOptions as TlsOptions } from "node:tls";
 import { MillraceError } from "../../core/error.ts";
 import { limit } from "../../core/limit.ts";
 import type { Place } from "../../core/place.ts";
+import { decoded, oneOf, option, unusablePlace, wholeNumber } from "../../core/place-options.ts";
 import { type Compression, compressions } from "./compression.ts";
 
 export interface BrokerAddress {
@@ -73,7 +74,7 @@ export function readAddress(place: Place): Address {
 function checkOption(place: Place, name: string): void {
   if ((knownOptions as readonly string[]).includes(name) || /^topic\.[a-z][a-z.]*$/.test(name)) return;
   const remedy = `Options are ${knownOptions.join(", ")}, and topic.… for settings of a topic that is created.`;
-  throw invalid(place, `it has the unknown option ${name}`, remedy);
+  throw unusablePlace(place, `it has the unknown option ${name}`, remedy);
 }
 
 /** Not read by `URL`, which takes one host. What does not parse may hold a password anywhere, and is not repeated. */
@@ -81,7 +82,7 @@ function partsOf(place: Place): { credentials: string | undefined; hosts: string
   const found = /^kafka:\/\/(?:([^/?#]*)@)?([^/?#@]+)\/([^/?#]+)\/?(?:\?[^#]*)?$/i.exec(place.url.trim());
   const [, credentials, hosts, topic] = found ?? [];
   if (hosts === undefined || topic === undefined || topic.includes("@")) {
-    throw invalid({ shown: "kafka://…" }, "it names no host and topic", form);
+    throw unusablePlace({ shown: "kafka://…" }, "it names no host and topic", form);
   }
   return { credentials, hosts, topic };
 }
@@ -89,7 +90,7 @@ function partsOf(place: Place): { credentials: string | undefined; hosts: string
 function brokerOf(place: Place, text: string): BrokerAddress {
   const [, host = "", port = "9092"] = /^(\[[0-9a-f:.]+\]|[^[\]:\s]+)(?::(\d{1,5}))?$/i.exec(text.trim()) ?? [];
   if (host === "" || Number(port) < 1 || Number(port) > 65_535) {
-    throw invalid(place, "it has a broker that is not host:port", form);
+    throw unusablePlace(place, "it has a broker that is not host:port", form);
   }
   return { host: host.replace(/^\[(.+)\]$/, "$1"), port: Number(port) };
 }
@@ -99,13 +100,13 @@ function topicOf(place: Place, text: string): string {
   const name = decoded(place, text);
   if (/^[A-Za-z0-9._-]{1,249}$/.test(name) && name !== "." && name !== "..") return name;
   const remedy = "A topic's name has up to 249 letters, digits, dots, underscores and hyphens.";
-  throw invalid(place, "its topic has a name that Kafka does not take", remedy);
+  throw unusablePlace(place, "its topic has a name that Kafka does not take", remedy);
 }
 
 function clientIdOf(place: Place): string {
   const id = option(place, "client_id") ?? "millrace";
   if (/^\S{1,249}$/.test(id)) return id;
-  throw invalid(place, "its client_id has blanks or more than 249 characters", "Shorten it.");
+  throw unusablePlace(place, "its client_id has blanks or more than 249 characters", "Shorten it.");
 }
 
 const mechanisms = { plain: "PLAIN", "scram-sha-256": "SCRAM-SHA-256", "scram-sha-512": "SCRAM-SHA-512" } as const;
@@ -118,11 +119,11 @@ function saslOf(place: Place, credentials: string | undefined): Sasl | undefined
   if (chosen === undefined && username === "" && password === "") return undefined;
   const names = Object.keys(mechanisms) as (keyof typeof mechanisms)[];
   const remedy = `Add sasl=${names.join(" or sasl=")}, as the brokers are set up.`;
-  if (chosen === undefined) throw invalid(place, "it has a user, and not how to log in", remedy);
+  if (chosen === undefined) throw unusablePlace(place, "it has a user, and not how to log in", remedy);
   const mechanism = names.find((one) => one === chosen.toLowerCase());
-  if (mechanism === undefined) throw invalid(place, "it has an unknown sasl", remedy);
+  if (mechanism === undefined) throw unusablePlace(place, "it has an unknown sasl", remedy);
   if (username === "" || password === "") {
-    throw invalid(
+    throw unusablePlace(
       place,
       "it has sasl, and not both user and password",
       "Write them as user:password@ before the host.",
@@ -137,7 +138,7 @@ function tlsOf(place: Place): TlsOptions | undefined {
   if (tls === "false") {
     const given = files.find((name) => option(place, name) !== undefined);
     if (given === undefined) return undefined;
-    throw invalid(place, `it has ${given} without tls`, "Add tls=true.");
+    throw unusablePlace(place, `it has ${given} without tls`, "Add tls=true.");
   }
   const [ca, cert, key] = files.map((name) => fileOf(place, name));
   return {
@@ -167,37 +168,4 @@ function fileOf(place: Place, name: string): string | undefined {
 function topicSettingsOf(place: Place): ReadonlyMap<string, string> {
   const own = [...place.options].filter(([name]) => name.startsWith(topicOption));
   return new Map(own.map(([name, value]) => [name.slice(topicOption.length), value]));
-}
-
-function oneOf<Value extends string>(place: Place, name: string, values: readonly Value[], otherwise: Value): Value {
-  const text = option(place, name);
-  if (text === undefined) return otherwise;
-  const found = values.find((value) => value === text);
-  if (found !== undefined) return found;
-  throw invalid(place, `it has an unknown ${name}`, `${name} is one of ${values.join(", ")}.`);
-}
-
-function wholeNumber(place: Place, name: string, min: number, max: number): number | undefined {
-  const text = option(place, name);
-  if (text === undefined) return undefined;
-  const number = Number(text);
-  if (Number.isInteger(number) && number >= min && number <= max) return number;
-  throw invalid(place, `its ${name} is not a number from ${min} to ${max}`, "Correct the number.");
-}
-
-function option(place: Place, name: string): string | undefined {
-  const text = place.options.get(name);
-  return text === "" ? undefined : text;
-}
-
-function decoded(place: Place, text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw invalid(place, "it has a % that is not followed by two digits", "Write a % in a name or password as %25.");
-  }
-}
-
-function invalid({ shown }: Pick<Place, "shown">, why: string, remedy: string): MillraceError {
-  return new MillraceError("URL_INVALID", `The URL ${shown} cannot be used: ${why}`, { remedy });
 }

@@ -1,8 +1,7 @@
 import { resolve } from "node:path";
-import { MillraceError } from "../../core/error.ts";
 import { limit } from "../../core/limit.ts";
 import type { Place } from "../../core/place.ts";
-import { bytesOf } from "../../core/setting.ts";
+import { maxBytes, refuseUnknownOptions, retentionMs, unusablePlace } from "../../core/place-options.ts";
 
 /** A log URL, read once. */
 export interface Address {
@@ -21,24 +20,20 @@ export interface Address {
 const knownOptions: readonly string[] = ["lanes", "retention", "max"];
 
 export const standardLanes = 8;
-const standardRetention = "7d";
-const standardMax = "10GB";
-const bytesMaxMin = 2 ** 20;
+const standardRetentionMs = 7 * 24 * 3_600_000;
+const standardBytesMax = 10 * 2 ** 30;
 
 /** Reads `log:FOLDER[?lanes=8&retention=7d&max=10GB]`; what is left out is as it stands here. Throws URL_INVALID. */
 export function readAddress(place: Place): Address {
-  const unknown = [...place.options.keys()].find((name) => !knownOptions.includes(name));
-  if (unknown !== undefined) {
-    throw invalid(place, `it has the unknown option ${unknown}`, `Options are ${knownOptions.join(", ")}.`);
-  }
+  refuseUnknownOptions(place, knownOptions);
   if (place.path === "")
-    throw invalid(place, "it names no folder", "Write it as log:FOLDER, without slashes before it.");
+    throw unusablePlace(place, "it names no folder", "Write it as log:FOLDER, without slashes before it.");
   return {
     shown: place.shown,
     folder: resolve(place.path),
     lanes: lanesOf(place),
-    retentionMs: retentionOf(place),
-    bytesMax: bytesMaxOf(place),
+    retentionMs: retentionMs(place) ?? standardRetentionMs,
+    bytesMax: maxBytes(place) ?? standardBytesMax,
   };
 }
 
@@ -48,25 +43,5 @@ function lanesOf(place: Place): number | undefined {
   if (text === undefined || (/^\d{1,5}$/.test(text) && lanes >= 1 && lanes <= limit.embeddedLanes)) {
     return text === undefined ? undefined : lanes;
   }
-  throw invalid(place, `its lanes are not a number from 1 to ${limit.embeddedLanes}`, "Write it as lanes=8.");
-}
-
-const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function retentionOf(place: Place): number {
-  const text = place.options.get("retention") ?? standardRetention;
-  const [, count = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const ms = Number(count) * (units[unit] ?? 0);
-  if (ms > 0) return ms;
-  throw invalid(place, "its retention is not a time", "Write it as retention=7d, or with h, m or s.");
-}
-
-function bytesMaxOf(place: Place): number {
-  const bytes = bytesOf(place.options.get("max") ?? standardMax);
-  if (bytes !== undefined && bytes >= bytesMaxMin) return bytes;
-  throw invalid(place, "its max is not a size of at least 1 MB", "Write it as max=10GB.");
-}
-
-function invalid({ shown }: Pick<Place, "shown">, why: string, remedy: string): MillraceError {
-  return new MillraceError("URL_INVALID", `The URL ${shown} cannot be used: ${why}`, { remedy });
+  throw unusablePlace(place, `its lanes are not a number from 1 to ${limit.embeddedLanes}`, "Write it as lanes=8.");
 }

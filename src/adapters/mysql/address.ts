@@ -5,6 +5,7 @@ import { MillraceError } from "../../core/error.ts";
 import { limit } from "../../core/limit.ts";
 import type { SinkOptions } from "../../core/pipeline.ts";
 import type { Place } from "../../core/place.ts";
+import { decoded, refuseUnknownOptions, unusablePlace, wholeNumberOf } from "../../core/place-options.ts";
 
 /** How to talk TLS: `prefer` goes on without when the server has none, as MySQL's own clients do. */
 export interface Encryption {
@@ -32,28 +33,26 @@ const knownOptions = ["millrace_schema", "ssl-mode", "ssl-ca", "ssl-cert", "ssl-
 
 /** Reads `mysql://user:password@host:port/database?…`; what it leaves open comes from the MYSQL_* variables. */
 export function readAddress(place: Place, options: SinkOptions): Address {
-  const unknown = [...place.options.keys()].find((name) => !knownOptions.includes(name));
-  if (unknown !== undefined) {
-    throw invalid(place, `it has the unknown option ${unknown}`, `Options are ${knownOptions.join(", ")}.`);
-  }
+  refuseUnknownOptions(place, knownOptions);
   const url = parseUrl(place);
-  const part = (text: string): string | undefined => decoded(place, text);
+  const part = (text: string): string | undefined => nonEmpty(decoded(place, text));
   const database = part(url.pathname.slice(1));
   if (database === undefined) {
-    throw invalid(place, "it names no database", "Write it as mysql://user:password@host:3306/database.");
+    throw unusablePlace(place, "it names no database", "Write it as mysql://user:password@host:3306/database.");
   }
   const host = part(url.hostname.replace(/^\[(.+)\]$/, "$1")) ?? fromEnvironment("MYSQL_HOST");
   const portText = nonEmpty(url.port) ?? fromEnvironment("MYSQL_TCP_PORT") ?? "3306";
   const timeout = nonEmpty(place.options.get("connect_timeout"));
   return {
     host: host ?? "localhost",
-    port: wholeNumber(place, "port", portText, 65_535),
+    port: wholeNumberOf(place, "port", portText, 1, 65_535),
     socketPath: nonEmpty(place.options.get("socket")) ?? (host === undefined ? localSocket() : undefined),
     user: part(url.username) ?? userInfo().username,
     password: part(url.password) ?? fromEnvironment("MYSQL_PWD"),
     database,
     stateDatabase: nonEmpty(options.stateSchema) ?? nonEmpty(place.options.get("millrace_schema")) ?? database,
-    connectMs: timeout === undefined ? limit.connectMs : wholeNumber(place, "connect_timeout", timeout, 3600) * 1000,
+    connectMs:
+      timeout === undefined ? limit.connectMs : wholeNumberOf(place, "connect_timeout", timeout, 1, 3600) * 1000,
     encryption: encryptionOf(place),
   };
 }
@@ -62,7 +61,7 @@ function parseUrl(place: Place): URL {
   const url = URL.parse(place.url.trim());
   // The error of URL repeats the text, and with it the password: it is not asked for.
   if (url !== null) return url;
-  throw invalid(place, "it does not parse", "Write it as mysql://user:password@host:3306/database.");
+  throw unusablePlace(place, "it does not parse", "Write it as mysql://user:password@host:3306/database.");
 }
 
 /** Without a host MySQL's clients go to the local socket where there is one. */
@@ -79,7 +78,8 @@ function encryptionOf(place: Place): Encryption {
   const ca = file("ssl-ca");
   const given = nonEmpty(place.options.get("ssl-mode"))?.toLowerCase();
   const mode = given ?? (ca === undefined ? "preferred" : "verify_ca");
-  if (!modes.includes(mode)) throw invalid(place, "it has an unknown ssl-mode", `It is one of ${modes.join(", ")}.`);
+  if (!modes.includes(mode))
+    throw unusablePlace(place, "it has an unknown ssl-mode", `It is one of ${modes.join(", ")}.`);
   if (mode === "disabled") return { prefer: false, ssl: undefined };
   const cert = file("ssl-cert");
   const key = file("ssl-key");
@@ -106,20 +106,6 @@ function fileOf(place: Place, name: string): string | undefined {
   }
 }
 
-function wholeNumber(place: Place, name: string, text: string, max: number): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number > 0 && number <= max) return number;
-  throw invalid(place, `its ${name} is not a number from 1 to ${max}`, "Correct the number.");
-}
-
-function decoded(place: Place, text: string): string | undefined {
-  try {
-    return nonEmpty(decodeURIComponent(text));
-  } catch {
-    throw invalid(place, "it has a % that is not followed by two digits", "Write a % in a name or password as %25.");
-  }
-}
-
 /** The variables that MySQL's own clients honour. */
 function fromEnvironment(variable: string): string | undefined {
   // oxlint-disable-next-line node/no-process-env
@@ -128,8 +114,4 @@ function fromEnvironment(variable: string): string | undefined {
 
 function nonEmpty(text: string | undefined): string | undefined {
   return text === "" ? undefined : text;
-}
-
-function invalid(place: Place, why: string, remedy: string): MillraceError {
-  return new MillraceError("URL_INVALID", `The URL ${place.shown} cannot be used: ${why}`, { remedy });
 }

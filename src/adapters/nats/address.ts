@@ -2,7 +2,16 @@ import { readFileSync } from "node:fs";
 import type { NodeConnectionOptions } from "@nats-io/transport-node";
 import { MillraceError } from "../../core/error.ts";
 import type { Place } from "../../core/place.ts";
-import { bytesOf } from "../../core/setting.ts";
+import {
+  decoded,
+  maxBytes,
+  oneOf,
+  option,
+  refuseUnknownOptions,
+  retentionMs,
+  unusablePlace,
+  wholeNumber,
+} from "../../core/place-options.ts";
 
 export type Tls = NonNullable<NodeConnectionOptions["tls"]>;
 
@@ -42,10 +51,7 @@ const form = "Write it as nats://user:password@host:4222/STREAM.";
 
 /** Reads `nats://[user:password@|token@]host[:port][,host…]/STREAM[?…]`. Throws URL_INVALID. */
 export function readAddress(place: Place): Address {
-  const unknown = [...place.options.keys()].find((name) => !(knownOptions as readonly string[]).includes(name));
-  if (unknown !== undefined) {
-    throw invalid(place, `it has the unknown option ${unknown}`, `Options are ${knownOptions.join(", ")}.`);
-  }
+  refuseUnknownOptions(place, knownOptions);
   const { credentials, hosts, name } = partsOf(place);
   return {
     shown: place.shown,
@@ -55,10 +61,10 @@ export function readAddress(place: Place): Address {
     login: loginOf(place, credentials),
     tls: tlsOf(place),
     name: nameOf(place, name),
-    lanes: wholeNumber(place, "lanes", 1024) ?? 8,
-    replicas: wholeNumber(place, "replicas", 5) ?? 1,
-    bytesMax: bytesMaxOf(place),
-    retentionMs: retentionOf(place),
+    lanes: wholeNumber(place, "lanes", 1, 1024) ?? 8,
+    replicas: wholeNumber(place, "replicas", 1, 5) ?? 1,
+    bytesMax: maxBytes(place),
+    retentionMs: retentionMs(place),
     trimsSettled: oneOf(place, "trim", ["never", "settled"], "never") === "settled",
   };
 }
@@ -67,14 +73,14 @@ export function readAddress(place: Place): Address {
 function partsOf(place: Place): { credentials: string | undefined; hosts: string; name: string } {
   const found = /^nats:\/\/(?:([^/?#]*)@)?([^/?#@]+)\/([^/?#]+)\/?(?:\?[^#]*)?$/i.exec(place.url.trim());
   const [, credentials, hosts, name] = found ?? [];
-  if (hosts === undefined || name === undefined) throw invalid(place, "it names no host and stream", form);
+  if (hosts === undefined || name === undefined) throw unusablePlace(place, "it names no host and stream", form);
   return { credentials, hosts, name };
 }
 
 function serverOf(place: Place, text: string): string {
   const [, host = "", port = "4222"] = /^(\[[0-9a-f:.]+\]|[^[\]:\s]+)(?::(\d{1,5}))?$/i.exec(text.trim()) ?? [];
   if (host !== "" && Number(port) >= 1 && Number(port) <= 65_535) return `${host}:${port}`;
-  throw invalid(place, "it has a server that is not host:port", form);
+  throw unusablePlace(place, "it has a server that is not host:port", form);
 }
 
 /** Narrower than what NATS takes: the name stands in subjects and, followed by a lane, in names of streams. */
@@ -82,7 +88,7 @@ function nameOf(place: Place, text: string): string {
   const name = decoded(place, text);
   if (/^[A-Za-z0-9_-]{1,100}$/.test(name)) return name;
   const remedy = "The name has up to 100 letters, digits, underscores and hyphens.";
-  throw invalid(place, "its stream has a name that cannot be used", remedy);
+  throw unusablePlace(place, "its stream has a name that cannot be used", remedy);
 }
 
 function loginOf(place: Place, credentials: string | undefined): Login | undefined {
@@ -96,14 +102,14 @@ function loginOf(place: Place, credentials: string | undefined): Login | undefin
   const password = option(place, "password") ?? decoded(place, rest.join(":"));
   if (user === "" && password === "") return undefined;
   if (user !== "" && password !== "") return { kind: "user", user, password };
-  throw invalid(place, "it has not both user and password", "Write them as user:password@ before the host.");
+  throw unusablePlace(place, "it has not both user and password", "Write them as user:password@ before the host.");
 }
 
 function tlsOf(place: Place): Tls | null | undefined {
   const tls = oneOf(place, "tls", ["true", "false", "unverified", "auto"], "auto");
   const files = (["tls_ca", "tls_cert", "tls_key"] as const).map((name) => fileOf(place, name));
   const isGiven = files.some((file) => file !== undefined);
-  if (tls === "false" && isGiven) throw invalid(place, "it has files for TLS and tls=false", "Write tls=true.");
+  if (tls === "false" && isGiven) throw unusablePlace(place, "it has files for TLS and tls=false", "Write tls=true.");
   if (tls === "false") return null;
   if (tls === "auto" && !isGiven) return undefined;
   const [ca, cert, key] = files.map((file) => (file === undefined ? undefined : new TextDecoder().decode(file)));
@@ -124,55 +130,4 @@ function fileOf(place: Place, name: (typeof knownOptions)[number]): Uint8Array |
     const details = { remedy: `Check that the file of ${name} is there and can be read.`, at: { source: path }, cause };
     throw new MillraceError("URL_INVALID", `The ${name} of ${place.shown} cannot be read`, details);
   }
-}
-
-function bytesMaxOf(place: Place): number | undefined {
-  const text = option(place, "max");
-  const bytes = text === undefined ? undefined : bytesOf(text);
-  if (text === undefined || (bytes !== undefined && bytes >= 2 ** 20)) return bytes;
-  throw invalid(place, "its max is not a size of at least 1 MB", "Write it as max=10GB.");
-}
-
-const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function retentionOf(place: Place): number | undefined {
-  const text = option(place, "retention");
-  if (text === undefined) return undefined;
-  const [, count = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const ms = Number(count) * (units[unit] ?? 0);
-  if (ms > 0) return ms;
-  throw invalid(place, "its retention is not a time", "Write it as retention=7d, or with h, m or s.");
-}
-
-function oneOf<Value extends string>(place: Place, name: string, values: readonly Value[], otherwise: Value): Value {
-  const text = option(place, name);
-  if (text === undefined) return otherwise;
-  const found = values.find((value) => value === text);
-  if (found !== undefined) return found;
-  throw invalid(place, `it has an unknown ${name}`, `${name} is one of ${values.join(", ")}.`);
-}
-
-function wholeNumber(place: Place, name: string, max: number): number | undefined {
-  const text = option(place, name);
-  if (text === undefined) return undefined;
-  const number = Number(text);
-  if (Number.isInteger(number) && number >= 1 && number <= max) return number;
-  throw invalid(place, `its ${name} is not a number from 1 to ${max}`, "Correct the number.");
-}
-
-function option(place: Place, name: string): string | undefined {
-  const text = place.options.get(name);
-  return text === "" ? undefined : text;
-}
-
-function decoded(place: Place, text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw invalid(place, "it has a % that is not followed by two digits", "Write a % in a name or password as %25.");
-  }
-}
-
-function invalid(place: Place, why: string, remedy: string): MillraceError {
-  return new MillraceError("URL_INVALID", `The URL ${place.shown} cannot be used: ${why}`, { remedy });
 }

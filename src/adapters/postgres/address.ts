@@ -6,6 +6,7 @@ import { MillraceError } from "../../core/error.ts";
 import { limit } from "../../core/limit.ts";
 import type { SinkOptions } from "../../core/pipeline.ts";
 import type { Place } from "../../core/place.ts";
+import { decoded, refuseUnknownOptions, unusablePlace, wholeNumberOf } from "../../core/place-options.ts";
 
 /** How to talk TLS: `prefer` tries it and goes on without when the server has none, as libpq does. */
 export interface Encryption {
@@ -33,10 +34,7 @@ type Take = (name: OptionName, variable?: string) => string | undefined;
 
 /** Reads `postgres://user:password@host:port/database?…`; what it leaves open comes from the PG* variables. */
 export function readAddress(place: Place, options: SinkOptions): Address {
-  const unknown = [...place.options.keys()].find((name) => !(knownOptions as readonly string[]).includes(name));
-  if (unknown !== undefined) {
-    throw invalid(place, `it has the unknown option ${unknown}`, `Options are ${knownOptions.join(", ")}.`);
-  }
+  refuseUnknownOptions(place, knownOptions);
   const url = parseUrl(place);
   const take: Take = (name, variable) =>
     nonEmpty(place.options.get(name)) ?? (variable === undefined ? undefined : fromEnvironment(variable));
@@ -54,14 +52,14 @@ function parseUrl(place: Place): URL {
     return new URL(place.url.trim());
   } catch {
     // The error of URL repeats the text, and with it the password: it is not passed on.
-    throw invalid(place, "it does not parse", "Write it as postgres://user:password@host:5432/database.");
+    throw unusablePlace(place, "it does not parse", "Write it as postgres://user:password@host:5432/database.");
   }
 }
 
 function connectionOf(place: Place, url: URL, take: Take): PoolConfig {
-  const decode = (text: string): string | undefined => decoded(place, text);
+  const decode = (text: string): string | undefined => nonEmpty(decoded(place, text));
   const portText = take("port") ?? nonEmpty(url.port) ?? fromEnvironment("PGPORT") ?? "5432";
-  const port = wholeNumber(place, "port", portText, 65_535);
+  const port = wholeNumberOf(place, "port", portText, 1, 65_535);
   const user = take("user") ?? decode(url.username) ?? fromEnvironment("PGUSER") ?? userInfo().username;
   const password = take("password") ?? decode(url.password) ?? fromEnvironment("PGPASSWORD");
   const timeout = take("connect_timeout", "PGCONNECT_TIMEOUT");
@@ -75,7 +73,7 @@ function connectionOf(place: Place, url: URL, take: Take): PoolConfig {
     database: take("dbname") ?? decode(url.pathname.slice(1)) ?? fromEnvironment("PGDATABASE") ?? user,
     application_name: take("application_name", "PGAPPNAME") ?? "millrace",
     connectionTimeoutMillis:
-      timeout === undefined ? limit.connectMs : wholeNumber(place, "connect_timeout", timeout, 3600) * 1000,
+      timeout === undefined ? limit.connectMs : wholeNumberOf(place, "connect_timeout", timeout, 1, 3600) * 1000,
     ...(startOptions === undefined ? {} : { options: startOptions }),
     keepAlive: true,
     keepAliveInitialDelayMillis: limit.connectMs,
@@ -88,19 +86,13 @@ function localHost(port: number): string {
   return existsSync(`${folder}/.s.PGSQL.${port}`) ? folder : "localhost";
 }
 
-function wholeNumber(place: Place, name: string, text: string, max: number): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number > 0 && number <= max) return number;
-  throw invalid(place, `its ${name} is not a number from 1 to ${max}`, "Correct the number.");
-}
-
 const modes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const;
 
 /** The meaning of libpq: only `verify-ca` and `verify-full` check the certificate, and `require` when a root is given. */
 function encryptionOf(place: Place, take: Take): Encryption {
   const mode = take("sslmode", "PGSSLMODE") ?? "prefer";
   if (!(modes as readonly string[]).includes(mode)) {
-    throw invalid(place, `it has an unknown sslmode`, `sslmode is one of ${modes.join(", ")}.`);
+    throw unusablePlace(place, `it has an unknown sslmode`, `sslmode is one of ${modes.join(", ")}.`);
   }
   if (mode === "disable") return { prefer: false, ssl: false };
   const root = take("sslrootcert", "PGSSLROOTCERT");
@@ -128,14 +120,6 @@ function fileOf(place: Place, name: string, path: string): string {
   }
 }
 
-function decoded(place: Place, text: string): string | undefined {
-  try {
-    return nonEmpty(decodeURIComponent(text));
-  } catch {
-    throw invalid(place, "it has a % that is not followed by two digits", "Write a % in a name or password as %25.");
-  }
-}
-
 /** libpq's own variables, which every PostgreSQL client honours. */
 function fromEnvironment(variable: string): string | undefined {
   // oxlint-disable-next-line node/no-process-env
@@ -144,8 +128,4 @@ function fromEnvironment(variable: string): string | undefined {
 
 function nonEmpty(text: string | undefined): string | undefined {
   return text === "" ? undefined : text;
-}
-
-function invalid(place: Place, why: string, remedy: string): MillraceError {
-  return new MillraceError("URL_INVALID", `The URL ${place.shown} cannot be used: ${why}`, { remedy });
 }

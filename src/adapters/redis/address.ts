@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { ConnectionOptions as TlsOptions } from "node:tls";
 import { MillraceError } from "../../core/error.ts";
 import type { Place } from "../../core/place.ts";
+import { decoded, oneOf, option, refuseUnknownOptions, unusablePlace } from "../../core/place-options.ts";
 
 /** A server and one of its databases, as a redis URL names them. Holds the password: never shown. */
 export interface ServerAddress {
@@ -46,15 +47,15 @@ export function readServerUrl(
   const { form } = terms;
   refuseUnknownOptions(place, [...terms.options, ...serverOptions]);
   const url = URL.parse(place.url.trim());
-  if (url === null || url.hostname === "") throw invalid(place, "it does not name one host", form);
+  if (url === null || url.hostname === "") throw unusablePlace(place, "it does not name one host", form);
   const [, db = "0", name = ""] = /^(?:\/(\d{1,5})(?:\/([^/]*))?)?\/?$/.exec(url.pathname) ?? [undefined, "none"];
   if (db === "none" || (name !== "" && !terms.takesName)) {
-    throw invalid(place, "its path is not a database's number", form);
+    throw unusablePlace(place, "its path is not a database's number", form);
   }
   const port = url.port === "" ? 6_379 : Number(url.port);
   const user = option(place, "user") ?? decoded(place, url.username);
   const password = passwordOf(place, url);
-  if (user !== "" && password === "") throw invalid(place, "it has a user without a password", form);
+  if (user !== "" && password === "") throw unusablePlace(place, "it has a user without a password", form);
   const login = password === "" ? "" : `${encodeURIComponent(user)}:***@`;
   const server = {
     shown: `${place.scheme}://${login}${url.hostname}:${port}/${Number(db)}`,
@@ -66,12 +67,6 @@ export function readServerUrl(
     tls: tlsOf(place),
   };
   return { server, name: decoded(place, name) };
-}
-
-function refuseUnknownOptions(place: Place, known: readonly string[]): void {
-  const unknown = [...place.options.keys()].find((name) => !known.includes(name));
-  if (unknown === undefined) return;
-  throw invalid(place, `it has the unknown option ${unknown}`, `Options are ${known.join(", ")}.`);
 }
 
 /** Empty where there is none. */
@@ -86,7 +81,11 @@ function tlsOf(place: Place): TlsOptions | undefined {
   const files = (["tls_ca", "tls_cert", "tls_key"] as const).map((name) => fileOf(place, name));
   if (tls === "false") {
     if (files.every((file) => file === undefined) && standard === "false") return undefined;
-    throw invalid(place, "it says of TLS that it is to be talked, and that it is not", "Write rediss:// without tls.");
+    throw unusablePlace(
+      place,
+      "it says of TLS that it is to be talked, and that it is not",
+      "Write rediss:// without tls.",
+    );
   }
   const [ca, cert, key] = files;
   return {
@@ -106,36 +105,4 @@ function fileOf(place: Place, name: (typeof serverOptions)[number]): string | un
     const details = { remedy: `Check that the file of ${name} is there and can be read.`, at: { source: path }, cause };
     throw new MillraceError("URL_INVALID", `The ${name} of ${place.shown} cannot be read`, details);
   }
-}
-
-/** The option as one of the values. Throws URL_INVALID. */
-export function oneOf<Value extends string>(
-  place: Place,
-  name: string,
-  values: readonly Value[],
-  otherwise: Value,
-): Value {
-  const text = option(place, name);
-  if (text === undefined) return otherwise;
-  const found = values.find((value) => value === text);
-  if (found !== undefined) return found;
-  throw invalid(place, `it has an unknown ${name}`, `${name} is one of ${values.join(", ")}.`);
-}
-
-/** Undefined also for an empty one. */
-export function option(place: Place, name: string): string | undefined {
-  const text = place.options.get(name);
-  return text === "" ? undefined : text;
-}
-
-function decoded(place: Place, text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw invalid(place, "it has a % that is not followed by two digits", "Write a % in a name or password as %25.");
-  }
-}
-
-export function invalid(place: Place, why: string, remedy: string): MillraceError {
-  return new MillraceError("URL_INVALID", `The URL ${place.shown} cannot be used: ${why}`, { remedy });
 }

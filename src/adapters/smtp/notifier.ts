@@ -3,6 +3,7 @@ import { MillraceError } from "../../core/error.ts";
 import { limit } from "../../core/limit.ts";
 import { isMailAddress } from "../../core/mail-address.ts";
 import type { Place } from "../../core/place.ts";
+import { refuseUnknownOptions, unusablePlace } from "../../core/place-options.ts";
 import type { Message, Notifier, NotifierFactory } from "../../ports/notifier.ts";
 import { composed } from "./composed.ts";
 import { explainSmtp } from "./errors.ts";
@@ -63,13 +64,11 @@ class SmtpNotifier implements Notifier {
 }
 
 function addressOf(place: Place): Address {
-  const unknown = [...place.options.keys()].find((name) => !(knownOptions as readonly string[]).includes(name));
-  if (unknown !== undefined)
-    throw invalid(place, `it has the unknown option ${unknown}`, `Options are ${knownOptions.join(", ")}.`);
+  refuseUnknownOptions(place, knownOptions);
   const url = URL.parse(place.url.trim());
-  if (url === null || url.hostname === "") throw invalid(place, "it names no host", form);
+  if (url === null || url.hostname === "") throw unusablePlace(place, "it names no host", form);
   if (url.password !== "") {
-    throw invalid(
+    throw unusablePlace(
       place,
       "it holds a password",
       "Put the password into a file: ?password_file=PATH, or into the keyring.",
@@ -79,7 +78,7 @@ function addressOf(place: Place): Address {
   const user = decodeURIComponent(url.username);
   const from = place.options.get("from") ?? (user.includes("@") ? user : `millrace@${url.hostname}`);
   if (!isMailAddress(from))
-    throw invalid(place, "its from is no mail address", "Write it as from=reports@example.org.");
+    throw unusablePlace(place, "its from is no mail address", "Write it as from=reports@example.org.");
   const ca = place.options.get("tls_ca");
   return {
     ...{ shown: place.shown, host: url.hostname.replace(/^\[(.+)\]$/, "$1"), user, from },
@@ -96,10 +95,10 @@ const form = "Write it as smtp://user@host:587?password_file=PATH, or smtps:// f
 function tlsOf(place: Place, isImplicit: boolean): Address["tls"] {
   const { options } = place;
   const tls = options.get("tls") ?? "true";
-  if (!["true", "false"].includes(tls)) throw invalid(place, "it has an unknown tls", "tls is true or false.");
+  if (!["true", "false"].includes(tls)) throw unusablePlace(place, "it has an unknown tls", "tls is true or false.");
   if (tls === "true") return isImplicit ? "implicit" : "start";
   if (!isImplicit && !options.has("password_file") && !options.has("keyring")) return "none";
-  throw invalid(place, "a password would be sent without TLS", "Leave tls=false out.");
+  throw unusablePlace(place, "a password would be sent without TLS", "Leave tls=false out.");
 }
 
 function fileOf(place: Place, path: string): string {
@@ -112,8 +111,4 @@ function fileOf(place: Place, path: string): string {
       cause,
     });
   }
-}
-
-function invalid(place: Place, why: string, remedy: string): MillraceError {
-  return new MillraceError("URL_INVALID", `The URL ${place.shown} cannot be used: ${why}`, { remedy });
 }
