@@ -12,6 +12,7 @@ interface CommandEntry {
 const commands: Readonly<Record<string, CommandEntry>> = {
   load: { summary: "load files into a table: one command, no project", load: () => import("./load.ts") },
   start: { summary: "serve all applications and run their pipelines", load: () => import("./start.ts") },
+  reload: { summary: "let a running service take new code and configuration", load: () => import("./reload.ts") },
   fleet: { summary: "vehicles that send events to a server", load: () => import("./fleet.ts") },
   run: { summary: "run the pipelines of a project", load: () => import("./run.ts") },
   check: { summary: "check pipelines: source, contract, steps, table, guarantee", load: () => import("./check.ts") },

@@ -15,7 +15,10 @@ export interface Stop {
  * The first Ctrl-C (or SIGTERM) asks for an end after the batch at hand; a second one ends the process at once, which
  * loses nothing either: what is not committed is read again.
  */
-export function stopOnSignal(text = "finishing the batch at hand … (once more ends it now; nothing is lost)"): Stop {
+export function stopOnSignal(
+  text = "finishing the batch at hand … (once more ends it now; nothing is lost)",
+  signals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM"],
+): Stop {
   const controller = new AbortController();
   // Every lane that waits listens to it.
   setMaxListeners(0, controller.signal);
@@ -24,12 +27,20 @@ export function stopOnSignal(text = "finishing the batch at hand … (once more 
     stderr.line(`\n${text}`);
     controller.abort();
   };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  for (const signal of signals) process.on(signal, onSignal);
   return {
     signal: controller.signal,
     request: () => controller.abort(),
-    dispose: () => void process.off("SIGINT", onSignal).off("SIGTERM", onSignal),
+    dispose: () => {
+      for (const signal of signals) process.off(signal, onSignal);
+    },
   };
+}
+
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 /** What waits is torn away by the signal with an error of its own kind: that is the user's wish, not a fault. */

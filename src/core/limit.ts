@@ -69,6 +69,11 @@ export const limit = {
   intakeWaiting: 2_000,
   /** A pipeline of a service that failed is begun again after a pause that grows up to this. */
   pipelinePauseMaxMs: 60_000,
+  /** Processes of a service that share a port; callers and routes whose requests they count together. */
+  workers: 64,
+  countedKeys: 20_000,
+  /** A worker that is replaced waits so long for callers to let go of their connections: somewhat longer than one is kept alive. */
+  drainMs: 11_000,
   /** Records of an insight at most. */
   insightRows: 1_000_000,
   /** A body that is read at once, and the pairs of a form in it; files come bit by bit. */

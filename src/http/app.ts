@@ -6,7 +6,7 @@ import { limit } from "../core/limit.ts";
 import { answerErrors, tooLarge } from "./errors.ts";
 import { parseQuery, readBodies } from "./fields.ts";
 import { describeRoutes } from "./openapi.ts";
-import { protect } from "./protection.ts";
+import { type Protection, protect } from "./protection.ts";
 import { ShortAnswers } from "./short-answers.ts";
 
 /** What the routes share, as `app.millrace`. */
@@ -27,10 +27,8 @@ declare module "fastify" {
   }
 }
 
-export interface AppOptions {
+export interface AppOptions extends Protection {
   readonly services: AppServices;
-  /** Requests per second, route and client address; 0 for no limit. */
-  readonly rateLimit: number;
   /** Whether clients are known by X-Forwarded-For: only where a proxy of ours writes it. */
   readonly trustProxy: boolean;
   /** How long a whole request may take to arrive. */
@@ -76,7 +74,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   readBodies(app);
   await app.register(multipart);
-  await protect(app, options.rateLimit);
+  await protect(app, options);
   await describeRoutes(app, services.version);
   return app;
 }

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "@prometheus-io/client";
 import type { FastifyInstance } from "fastify";
 import type { PipelineState, ServiceEvent } from "../runtime/service.ts";
+import type { Member } from "../runtime/workers/member.ts";
 
 /** What a service counts, in the format of Prometheus. Names and labels are documented in docs/server.md. */
 export class Metrics {
@@ -65,8 +66,9 @@ export class Metrics {
     }
   }
 
-  /** Times every request by its route, and serves `/metrics`. */
-  addTo(app: FastifyInstance): void {
+  /** Times every request by its route, and serves `/metrics`: of all workers together where there are several. */
+  addTo(app: FastifyInstance, member?: Pick<Member, "figuresOfAll" | "onFigures">): void {
+    member?.onFigures(() => this.#registry.getMetricsAsJSON());
     app.addHook("onResponse", (request, reply, done) => {
       // The route's pattern: addresses that callers make up must not become labels.
       const route = request.routeOptions.url ?? "none";
@@ -82,8 +84,13 @@ export class Metrics {
     });
     const schema = { tags: ["operations"], summary: "Metrics in the format of Prometheus", response: {} };
     app.get("/metrics", { schema }, async (_, reply) => {
-      const text = await this.#registry.metrics();
+      const registry = member === undefined ? this.#registry : await ofAll(member);
+      const text = await registry.metrics();
       return reply.header("content-type", this.#registry.contentType).send(text);
     });
   }
+}
+
+async function ofAll(member: Pick<Member, "figuresOfAll">): Promise<Registry> {
+  return Registry.aggregate([...(await member.figuresOfAll())] as object[]);
 }

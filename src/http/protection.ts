@@ -1,4 +1,4 @@
-import rateLimit from "@fastify/rate-limit";
+import rateLimit, { type FastifyRateLimitStoreCtor } from "@fastify/rate-limit";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import { Problem, problem } from "./problem.ts";
 
@@ -33,8 +33,15 @@ const securityHeaders = {
   "x-frame-options": "DENY",
 } as const;
 
-/** Security headers, and a limit of requests per second, route and client address; 0 for none. */
-export async function protect(app: FastifyInstance, perSecond: number): Promise<void> {
+export interface Protection {
+  /** Requests per second, route and client address; 0 for no limit. */
+  readonly rateLimit: number;
+  /** Where they are counted; in this process when absent. */
+  readonly limitStore?: FastifyRateLimitStoreCtor;
+}
+
+/** Security headers, and a limit of requests. */
+export async function protect(app: FastifyInstance, { rateLimit: perSecond, limitStore }: Protection): Promise<void> {
   app.addHook("onRequest", (request, reply, done) => {
     reply.headers(securityHeaders);
     // A browser sends credentials that it remembers along with any site's form.
@@ -45,6 +52,9 @@ export async function protect(app: FastifyInstance, perSecond: number): Promise<
   app.addHook("onRoute", (route: RouteOptions) => limitRoute(route, perSecond));
   await app.register(rateLimit, {
     global: false,
+    ...(limitStore === undefined ? {} : { store: limitStore }),
+    // What another worker hands over was counted there.
+    allowList: ({ socket }) => socket.remoteAddress === undefined,
     enableDraftSpec: true,
     errorResponseBuilder: (_, { max }) => new Problem(429, tooMany(max)),
   });

@@ -11,15 +11,20 @@ import { Service, type ServiceEvent } from "../runtime/service.ts";
 import { Settings } from "../runtime/settings.ts";
 import { Tickets } from "../runtime/tickets.ts";
 import { Users, userSettings } from "../runtime/users.ts";
+import type { Member } from "../runtime/workers/member.ts";
+import type { UsedPlace } from "../runtime/workers/questions.ts";
 import { buildApp } from "./app.ts";
 import type { Application, ApplicationContext, WatchedPipeline } from "./application.ts";
 
 export type { Application } from "./application.ts";
 import { addConsole } from "./console.ts";
+import { Drain } from "./drain.ts";
 import { addFront } from "./front.ts";
 import { addHealth } from "./health.ts";
 import { loggerOptions, logRequests } from "./log.ts";
 import { Metrics } from "./metrics.ts";
+import { askPeers, listenToPeers, type PeerSocket } from "./peer.ts";
+import { sharedLimitStore } from "./shared-limit.ts";
 
 /** Settings of the server itself. */
 export const httpSettings = {
@@ -43,6 +48,8 @@ export interface ServerOptions {
   readonly version: string;
   /** What this process does of the applications' work. */
   readonly role?: Role;
+  /** Where this process is one of several workers: the first of them runs the pipelines, when it is told to. */
+  readonly member?: Member;
   readonly memoryBytes?: number;
   /** Gets the log, a JSON object a line. */
   readonly log: (line: string) => void;
@@ -53,20 +60,18 @@ export interface ServerOptions {
 export const roles = ["all", "serve", "work"] as const;
 export type Role = (typeof roles)[number];
 
-/** A place that a setting of an application names. */
-export interface UsedPlace {
-  readonly setting: string;
-  /** Without secrets. */
-  readonly shown: string;
-}
-
 export interface RunningServer {
   readonly app: FastifyInstance;
   readonly url: string;
   readonly places: readonly UsedPlace[];
   readonly hasUsers: boolean;
-  /** Takes no new requests, finishes those under way and the batches at hand, and lets everything go. Safe to call twice. */
-  close(): Promise<void>;
+  /** Where other workers hand requests over. */
+  readonly socket?: string;
+  /**
+   * Takes no new requests, finishes those under way and the batches at hand, and lets everything go. `gently`: another
+   * process listens at the same port, and callers are left time to go over to it. Safe to call twice.
+   */
+  close(options?: { readonly gently?: boolean }): Promise<void>;
 }
 
 /**
@@ -108,33 +113,80 @@ async function listen(
   await store.open();
   const users = new Users(store, { now: () => service.session.context.now() });
   const services = { users, version: options.version, bodyBytes: http.bodyBytes, scratch: service.scratch };
+  const { member } = options;
   const app = await buildApp({
     services,
     rateLimit: http.rateLimit,
+    ...(member === undefined ? {} : { limitStore: sharedLimitStore(member) }),
     trustProxy: http.trustProxy,
     requestMs: http.requestSeconds * 1_000,
     server: { logger: loggerOptions(options.log), ...(await tlsOf(http)) },
   });
+  const duty = dutyOf(options);
+  const drain = new Drain(app);
+  const opened: OpenedApplication[] = [];
   try {
-    metrics.addTo(app);
+    metrics.addTo(app, member);
     logRequests(app);
     await addConsole(app);
     addFront(app, options.applications);
     addHealth(app, service);
-    const { role = "all" } = options;
-    const opened: OpenedApplication[] = [];
+    if (member !== undefined && !duty.works) askPeers(app, member);
     for (const application of options.applications) {
-      opened.push(await open(application, settings, service, app, role));
+      opened.push(await open(application, settings, service, app, duty));
     }
     const url = await listenAt(app, http);
-    // Behind listening: a second start by mistake must not take the lanes of the first.
-    if (role !== "serve") for (const { pipelines } of opened) followAll(service, pipelines);
+    const socket = member !== undefined && duty.works ? await listenToPeers(app) : undefined;
+    duty.whenToWork(() => {
+      for (const { pipelines } of opened) followAll(service, pipelines);
+    });
     const places = opened.flatMap((one) => one.places);
-    return { app, url, places, hasUsers: await hasAny(users), close: closing(app, service, opened) };
+    const close = closing({ app, drain, service, opened, socket });
+    return {
+      app,
+      url,
+      places,
+      hasUsers: await hasAny(users),
+      close,
+      ...(socket === undefined ? {} : { socket: socket.path }),
+    };
   } catch (error) {
     await app.close();
     throw error;
   }
+}
+
+/** What this process does of the applications' work, and when. */
+interface Duty {
+  readonly serves: boolean;
+  readonly works: boolean;
+  /** False as long as another process works at the pipelines, whose place this one takes. */
+  readonly isAtWork: () => boolean;
+  /**
+   * Calls `begin` when the pipelines are to be run, if ever. Behind listening: a second start by mistake must not take the
+   * lanes of the first.
+   */
+  readonly whenToWork: (begin: () => void) => void;
+}
+
+function dutyOf({ member, role = "all" }: ServerOptions): Duty {
+  const serves = role !== "work";
+  if (member === undefined) {
+    const works = role !== "serve";
+    return { serves, works, isAtWork: () => true, whenToWork: (begin) => (works ? begin() : undefined) };
+  }
+  let isAtWork = false;
+  const works = member.number === 1;
+  const whenToWork = (begin: () => void): void => {
+    // Never rejects.
+    member.whenToWork
+      .then(() => {
+        isAtWork = true;
+        begin();
+      })
+      .catch(() => undefined);
+  };
+  return { serves, works, isAtWork: () => isAtWork, whenToWork };
 }
 
 async function open(
@@ -142,7 +194,7 @@ async function open(
   settings: Settings,
   service: Service,
   app: FastifyInstance,
-  role: Role,
+  duty: Duty,
 ): Promise<OpenedApplication> {
   const { name } = application;
   const values = settings.of(name, application.settings);
@@ -162,11 +214,11 @@ async function open(
     now: () => service.session.context.now(),
     stopping: service.stopping,
     schedule: (what, pattern, work) => {
-      if (role !== "serve") service.schedule(what, pattern, work);
+      if (duty.works) service.schedule(what, pattern, async () => (duty.isAtWork() ? work() : undefined));
     },
   };
   const opened = await application.open(context);
-  if (role !== "work") opened.routes(app);
+  if (duty.serves) opened.routes(app);
   const places = Object.entries(application.settings).flatMap(([key, { kind }]) => {
     const value = values[key];
     return kind === "place" && value !== ""
@@ -235,15 +287,25 @@ async function listenAt(app: FastifyInstance, { host, port }: HttpSettings): Pro
 const graceMs = 10_000;
 const idleLooksMs = 100;
 
-function closing(app: FastifyInstance, service: Service, opened: readonly OpenedApplication[]): () => Promise<void> {
+interface Closing {
+  readonly app: FastifyInstance;
+  readonly drain: Drain;
+  readonly service: Service;
+  readonly opened: readonly OpenedApplication[];
+  readonly socket: PeerSocket | undefined;
+}
+
+function closing({ app, drain, service, opened, socket }: Closing): RunningServer["close"] {
   let closed: Promise<void> | undefined;
-  const close = async (): Promise<void> => {
+  const close = async (gently: boolean): Promise<void> => {
     service.announceStop();
+    if (gently) await drain.run(service.session.context);
     const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
     // Connections that are kept alive end as soon as their last request is answered.
     const idle = setInterval(() => app.server.closeIdleConnections(), idleLooksMs);
     try {
       await app.close();
+      await socket?.close();
       for (const one of opened) await one.close();
     } finally {
       clearTimeout(cut);
@@ -251,5 +313,5 @@ function closing(app: FastifyInstance, service: Service, opened: readonly Opened
       await service.close();
     }
   };
-  return () => (closed ??= close());
+  return ({ gently = false } = {}) => (closed ??= close(gently));
 }

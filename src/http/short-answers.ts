@@ -53,9 +53,14 @@ export class ShortAnswers {
       if (!this.#answer(request, response)) handle(request, response);
     });
     app.addHook("preClose", (done) => {
-      this.#isClosing = true;
+      this.end();
       done();
     });
+  }
+
+  /** From now on every request goes the ordinary way. */
+  end(): void {
+    this.#isClosing = true;
   }
 
   /** `observer` gives for a route what is told of its answers. */

@@ -1,15 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AdapterContext } from "../ports/adapter.ts";
+import type { Time } from "../core/time.ts";
 import type { EngineHost } from "../ports/engine.ts";
 
-/** The runtime is the only owner of time: adapters get the clock and pauses from here. */
+/** The runtime is the only owner of time: everybody else gets the clock and pauses from here. */
+export const time: Time = {
+  now: () => Date.now(),
+  pause: async (ms, signal) => {
+    await sleep(ms, undefined, signal === undefined ? {} : { signal });
+  },
+};
+
+/** What adapters are given. */
 export function adapterContext(engine: EngineHost, notice: (text: string) => void): AdapterContext {
-  return {
-    engine,
-    now: () => Date.now(),
-    pause: async (ms, signal) => {
-      await sleep(ms, undefined, signal === undefined ? {} : { signal });
-    },
-    notice,
-  };
+  return { ...time, engine, notice };
 }

@@ -103,16 +103,19 @@ class DuckdbSink implements Sink {
 
   async *query(sql: string, parameters: readonly EngineParameter[] = []): AsyncIterable<readonly EngineRow[]> {
     const way = await this.#readingWay();
-    let guest: Guest;
+    let hasRows = false;
+    let next: Way;
     try {
-      yield* way.query(sql, parameters);
+      for await (const rows of way.query(sql, parameters)) {
+        hasRows = true;
+        yield rows;
+      }
       return;
     } catch (error) {
-      if (way !== this.#local || !isLocked(error)) throw error;
-      guest = await this.#readThrough(error);
+      if (hasRows) throw error;
+      next = await this.#wayAfter(way, error);
     }
-    // Only the opening meets a lock: no row has come yet.
-    yield* guest.query(sql, parameters);
+    yield* next.query(sql, parameters);
   }
 
   async share(): Promise<void> {
@@ -219,9 +222,15 @@ class DuckdbSink implements Sink {
     try {
       return await look(way);
     } catch (error) {
-      if (way !== this.#local || !isLocked(error)) throw error;
-      return look(await this.#readThrough(error));
+      return look(await this.#wayAfter(way, error));
     }
+  }
+
+  /** Another way to look, where the file turned out to be locked or the process that has it has gone; else throws the error. */
+  async #wayAfter(way: Way, error: unknown): Promise<Way> {
+    if (way === this.#local && isLocked(error)) return this.#readThrough(error);
+    if (way.isLost) return this.#readingWay();
+    throw error;
   }
 
   async #readingWay(): Promise<Way> {
