@@ -249,4 +249,18 @@ export const limit = {
   embeddedTrimMs: 60_000,
   embeddedTrimRows: 2_000,
   embeddedTrimBytes: 16 * MiB,
+  /** What is remembered of each pipeline of a service: seconds of figures, and delays of records. */
+  figureSeconds: 300,
+  figureDelays: 2_048,
+  /** How often the sinks are asked for what the overview shows, while somebody looks. */
+  overviewLookMs: 3_000,
+  /** Streams of the overview at once, and how often they tell. */
+  overviewStreams: 100,
+  overviewMs: 1_000,
+  /** Batches that the page of a pipeline is made of, and lanes that it shows. */
+  ledgerShown: 1_000,
+  lanesShown: 1_000,
+  /** How long a session of the console lasts, and how many a user has at once: the oldest give way. */
+  sessionMs: 12 * 3_600_000,
+  sessionsOfUser: 20,
 } as const;

@@ -16,6 +16,7 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
       components: {
         securitySchemes: {
           basic: { type: "http", scheme: "basic", description: "millrace user add NAME --role ROLE" },
+          session: { type: "apiKey", in: "cookie", name: "millrace_session", description: "POST /api/session" },
         },
       },
     },

@@ -46,6 +46,7 @@ export const missingField = (where: string, name: string): FieldFault => ({
 const statusOf: Partial<Record<ErrorCode, number>> = {
   BACKUP_UNKNOWN: 404,
   BACKUP_INVALID: 409,
+  PIPELINE_UNKNOWN: 404,
   REJECT_UNKNOWN: 404,
   ROW_UNKNOWN: 404,
   FENCED: 409,

@@ -8,6 +8,7 @@ import { setting, type SettingsOf } from "../core/setting.ts";
 import type { LoadedConfig } from "../runtime/config.ts";
 import { openStore } from "../runtime/schemes.ts";
 import { Service, type ServiceEvent } from "../runtime/service.ts";
+import { Sessions } from "../runtime/sessions.ts";
 import { Settings } from "../runtime/settings.ts";
 import { Tickets } from "../runtime/tickets.ts";
 import { Users, userSettings } from "../runtime/users.ts";
@@ -15,11 +16,13 @@ import { buildApp } from "./app.ts";
 import type { Application, ApplicationContext, WatchedPipeline } from "./application.ts";
 
 export type { Application } from "./application.ts";
+import { addApi } from "./api/routes.ts";
 import { addConsole } from "./console.ts";
 import { addFront } from "./front.ts";
 import { addHealth } from "./health.ts";
 import { loggerOptions, logRequests } from "./log.ts";
 import { Metrics } from "./metrics.ts";
+import { addSessions } from "./session.ts";
 
 /** Settings of the server itself. */
 export const httpSettings = {
@@ -107,7 +110,8 @@ async function listen(
   );
   await store.open();
   const users = new Users(store, { now: () => service.session.context.now() });
-  const services = { users, version: options.version, bodyBytes: http.bodyBytes, scratch: service.scratch };
+  const sessions = new Sessions(store, users, () => service.session.context.now());
+  const services = { users, sessions, version: options.version, bodyBytes: http.bodyBytes, scratch: service.scratch };
   const app = await buildApp({
     services,
     rateLimit: http.rateLimit,
@@ -119,6 +123,7 @@ async function listen(
     metrics.addTo(app);
     logRequests(app);
     await addConsole(app);
+    addSessions(app);
     addFront(app, options.applications);
     addHealth(app, service);
     const { role = "all" } = options;
@@ -126,11 +131,12 @@ async function listen(
     for (const application of options.applications) {
       opened.push(await open(application, settings, service, app, role));
     }
+    if (role !== "work") addApi(app, service);
     const url = await listenAt(app, http);
     // Behind listening: a second start by mistake must not take the lanes of the first.
     if (role !== "serve") for (const { pipelines } of opened) followAll(service, pipelines);
     const places = opened.flatMap((one) => one.places);
-    return { app, url, places, hasUsers: await hasAny(users), close: closing(app, service, opened) };
+    return { app, url, places, hasUsers: await users.hasAny(), close: closing(app, service, opened) };
   } catch (error) {
     await app.close();
     throw error;
@@ -167,13 +173,15 @@ async function open(
   };
   const opened = await application.open(context);
   if (role !== "work") opened.routes(app);
+  const pipelines = opened.pipelines ?? [];
+  for (const one of pipelines) await service.catalogue.add(name, "watch" in one ? one.pipeline : one);
   const places = Object.entries(application.settings).flatMap(([key, { kind }]) => {
     const value = values[key];
     return kind === "place" && value !== ""
       ? [{ setting: `${name}.${key}`, shown: parsePlace(String(value)).shown }]
       : [];
   });
-  return { places, pipelines: opened.pipelines ?? [], close: async () => opened.close?.() };
+  return { places, pipelines, close: async () => opened.close?.() };
 }
 
 interface OpenedApplication {
@@ -187,12 +195,6 @@ function followAll(service: Service, pipelines: OpenedApplication["pipelines"]):
     if ("watch" in one) service.follow(one.pipeline, one.watch);
     else service.follow(one);
   }
-}
-
-/** For a hint at the start: what is wrong with a user's entry is told to who asks for the users. */
-async function hasAny(users: Users): Promise<boolean> {
-  const found = await users.list().catch(() => undefined);
-  return found === undefined || found.length > 0;
 }
 
 type HttpSettings = SettingsOf<typeof httpSettings>;

@@ -13,6 +13,8 @@ import type { Replicas } from "../ports/replicas.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { Store } from "../ports/store.ts";
 import { Backups } from "./backup.ts";
+import { Board } from "./board.ts";
+import { Catalogue } from "./catalogue.ts";
 import type { OnEvent, RunEvent } from "./events.ts";
 import { expectedFiles } from "./expected-files.ts";
 import { type FileRelation, type FileRelationOptions, withFileRelation } from "./file-relation.ts";
@@ -48,8 +50,8 @@ export interface ServiceOptions {
 /** How a pipeline of a service fares. */
 export interface PipelineState {
   readonly name: string;
-  /** `waiting` after a failure, until it is tried again. */
-  state: "running" | "waiting" | "stopped";
+  /** `waiting` after a failure, until it is tried again; `paused` by somebody. */
+  state: "running" | "waiting" | "paused" | "stopped";
   error: MillraceError | undefined;
 }
 
@@ -74,6 +76,10 @@ export class Service {
   readonly session: Session;
   /** Aborts when the service is to end. */
   readonly stop: AbortSignal;
+  /** What this process has seen of the pipelines. */
+  readonly board: Board;
+  /** All pipelines of the service, also those that other processes run. */
+  readonly catalogue: Catalogue;
   readonly #stopping: AbortController;
   readonly #options: ServiceOptions;
   readonly #warehouses: Warehouse[] = [];
@@ -92,6 +98,8 @@ export class Service {
     this.#options = options;
     this.#stopping = stopping;
     this.stop = stopping.signal;
+    this.board = new Board(() => session.context.now());
+    this.catalogue = new Catalogue(session);
   }
 
   static async open(options: ServiceOptions): Promise<Service> {
@@ -120,6 +128,7 @@ export class Service {
     const onEvent = (pipeline: string): OnEvent => this.#eventsOf(pipeline);
     const warehouse = await Warehouse.open(this.session, { name, url, contracts, stateSchema, onEvent, stop });
     this.#warehouses.push(warehouse);
+    this.catalogue.addWarehouse(name, url, stateSchema === undefined ? {} : { stateSchema }, warehouse);
     return warehouse;
   }
 
@@ -203,7 +212,9 @@ export class Service {
       const own = index === names.length - 1 ? watch : ofStage;
       const onFirst = index === 0 ? expected?.seen : undefined;
       // Never rejects: a failure is told, and the pipeline begun again.
-      this.#begin(() => this.#followOne(pipeline, state, own, onFirst)).catch(() => undefined);
+      this.#begin(() => this.#followOne(pipeline, state, this.board.watching(name, own), onFirst)).catch(
+        () => undefined,
+      );
     }
   }
 
@@ -322,7 +333,10 @@ export class Service {
   }
 
   #eventsOf(pipeline: string): OnEvent {
-    return (event) => this.#options.onEvent({ kind: "pipeline", pipeline, event });
+    return (event) => {
+      this.board.observe(pipeline, event);
+      this.#options.onEvent({ kind: "pipeline", pipeline, event });
+    };
   }
 }
 

@@ -74,13 +74,14 @@ export class Warehouse {
 
   #openIntake(table: string, mode: IntakeMode): Promise<Intake> {
     const { engine, context, budget } = this.#session;
-    const pipeline = requireContract(this.#pipeline(table, mode));
+    const pipeline = requireContract(this.pipelineOf(table, mode));
     const { onEvent, stop } = this.#options;
     const options = { lanes: intakeLanes, batchBytes: budget.batchBytes, onEvent: onEvent(pipeline.name), stop };
     return Intake.open({ pipeline, sink: this.sink, engine, context }, options);
   }
 
-  #pipeline(table: string, mode: IntakeMode): Pipeline {
+  /** The pipeline that what is handed over to a table goes through. */
+  pipelineOf(table: string, mode: IntakeMode): Pipeline {
     const contract = this.contracts.get(table);
     const sink = { mode, lineage: true, ...stateOptions(this.#options) };
     const name = `${this.#options.name}:upload:${table}`;
