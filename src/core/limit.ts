@@ -263,4 +263,6 @@ export const limit = {
   /** How long a session of the console lasts, and how many a user has at once: the oldest give way. */
   sessionMs: 12 * 3_600_000,
   sessionsOfUser: 20,
+  /** Files of the console that are held. */
+  consoleFiles: 500,
 } as const;

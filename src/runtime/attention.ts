@@ -35,7 +35,6 @@ export function attentionOf(
       rejects,
     );
   }
-  if (now.state === "paused") add("warning", `${pipeline} is paused`, "Resume it when it is to go on.", page);
   const { lagRecords, rowsPerSecond, rejectsPerSecond, delayMs } = now;
   if (lagRecords !== null && lagRecords > 0 && lagRecords > behindSeconds * (rowsPerSecond + rejectsPerSecond) + 100) {
     add("warning", `${pipeline} is ${lagRecords} records behind its source`, null, page);

@@ -1,4 +1,3 @@
-import type { Contract } from "../core/contract.ts";
 import { MillraceError } from "../core/error.ts";
 import type { Pipeline, SinkOptions } from "../core/pipeline.ts";
 import { parsePlace } from "../core/place.ts";
@@ -119,11 +118,6 @@ export class Catalogue {
       const pipeline = warehouse.pipelineOf(contract.table, "merge");
       this.#put({ name: pipeline.name, application, kind: "upload", pipeline, place });
     }
-  }
-
-  /** The contract that a place's table is filled by, where a pipeline of the service does. */
-  contractOf(place: KnownPlace, table: string): Contract | undefined {
-    return this.pipelines.find((one) => one.place === place && tableOf(one) === table)?.pipeline.contract;
   }
 
   #put(known: KnownPipeline): void {

@@ -48,7 +48,6 @@ export interface OverviewNow {
     readonly rejects: string;
     readonly openRejects: number;
     readonly running: number;
-    readonly paused: number;
     readonly waiting: number;
   };
   readonly attention: readonly Attention[];

@@ -130,7 +130,6 @@ function totalsOf(pipelines: readonly PipelineNow[]): OverviewNow["totals"] {
     rejects: String(sum(({ sinceStart: { rejected } }) => Number(rejected))),
     openRejects: sum((one) => one.openRejects),
     running: inState("running"),
-    paused: inState("paused"),
     waiting: inState("waiting"),
   };
 }

@@ -50,8 +50,8 @@ export interface ServiceOptions {
 /** How a pipeline of a service fares. */
 export interface PipelineState {
   readonly name: string;
-  /** `waiting` after a failure, until it is tried again; `paused` by somebody. */
-  state: "running" | "waiting" | "paused" | "stopped";
+  /** `waiting` after a failure, until it is tried again. */
+  state: "running" | "waiting" | "stopped";
   error: MillraceError | undefined;
 }
 
@@ -80,6 +80,8 @@ export class Service {
   readonly board: Board;
   /** All pipelines of the service, also those that other processes run. */
   readonly catalogue: Catalogue;
+  /** Of all applications. */
+  readonly allInsights: Insights[] = [];
   readonly #stopping: AbortController;
   readonly #options: ServiceOptions;
   readonly #warehouses: Warehouse[] = [];
@@ -196,6 +198,7 @@ export class Service {
       now: () => this.session.context.now(),
     });
     await insights.check();
+    this.allInsights.push(insights);
     return insights;
   }
 

@@ -93,7 +93,6 @@ describe("the API of an embedded service", () => {
       contract: { table: "jobs", columns: [{ name: "id", key: true }, { name: "job" }] },
       runs: [{ read: 3, loaded: 2, rejected: 1, balanced: true, batches: 1, sources: 1 }],
       history: [{ read: 3, rows: 2, rejected: 1 }],
-      ...{ canPause: true, canRun: true },
     });
     expect(page["lanes"]).toHaveLength(1);
     const ledger = await scene.get("/api/pipelines/hr%3Ainbox%3Ajobs/batches?limit=5", basic("rita"));
@@ -130,6 +129,100 @@ describe("the API of an embedded service", () => {
     expect((await out({ cookie })).status).toBe(403);
     expect((await out({ cookie, "x-millrace": "test" })).status).toBe(204);
     expect((await scene.get("/api/overview", { cookie })).status).toBe(401);
+  });
+
+  it("shows rejects as they came, and takes them again corrected, each once, from writers alone", async () => {
+    const groups = await scene.get("/api/rejects/groups?pipeline=hr:inbox:jobs", basic("rita"));
+    expect(await groups.json()).toEqual({
+      groups: [{ warehouse: "hr", pipeline: "hr:inbox:jobs", code: "type", column: "id", count: 1 }],
+    });
+    const found = await scene.get("/api/rejects?warehouse=hr&pipeline=hr:inbox:jobs&code=type", basic("rita"));
+    const { rejects, count } = (await found.json()) as { rejects: { id: string; record: string }[]; count: number };
+    expect(count).toBe(1);
+    const [reject] = rejects;
+    expect(reject).toMatchObject({
+      ...{ line: 3, offset: "10", state: "open", attempts: 1, truncated: false, recordBase64: null, warehouse: "hr" },
+      record: `three,"${hostile}"`,
+      reasons: [{ code: "type", column: "id", value: "three" }],
+    });
+    const csv = await (await scene.get("/api/rejects/hr/export.csv?pipeline=hr:inbox:jobs", basic("rita"))).text();
+    expect(csv.split("\n")[0]).toContain("id,pipeline,source,line");
+    expect(csv).toContain("hr:inbox:jobs");
+
+    const id = reject?.id ?? "";
+    const replay = async (user: Record<string, string>, body: unknown): Promise<Response> =>
+      scene.post("/api/rejects/hr/replay", {
+        body: JSON.stringify(body),
+        headers: { "content-type": "application/json", ...user },
+      });
+    const corrections = [{ id, record: `3,"${hostile}"` }];
+    expect((await replay(basic("rita"), { corrections })).status).toBe(403);
+    const cookie = ((await signIn(scene, "willy")).headers.get("set-cookie") ?? "").split(";")[0] ?? "";
+    expect((await replay({ cookie }, { corrections })).status).toBe(403);
+    expect((await replay({ cookie, "x-millrace": "test" }, {})).status).toBe(422);
+    const again = await replay({ cookie, "x-millrace": "test" }, { ids: [id] });
+    expect(await again.json()).toMatchObject({ read: 1, loaded: 0, rejected: 1 });
+    const sent = await replay({ cookie, "x-millrace": "test" }, { corrections });
+    expect(await sent.json()).toEqual({ read: 1, loaded: 1, merged: 0, filtered: 0, rejected: 0, notices: [] });
+    const repeated = await replay(basic("willy"), { corrections });
+    expect([repeated.status, await repeated.json()]).toMatchObject([404, { code: "REJECT_UNKNOWN" }]);
+    const one = await scene.get(`/api/rejects/hr/${id}`, basic("rita"));
+    expect(await one.json()).toMatchObject({ id, state: "replayed", attempts: 3 });
+    expect((await scene.get("/api/rejects?warehouse=nowhere", basic("rita"))).status).toBe(404);
+  });
+
+  it("checks a file before anything is written, and then loads it", async () => {
+    const form = (): FormData => {
+      const body = new FormData();
+      body.append("file", new Blob([`10,"${hostile}"\nten,Ada\n11\n12,Grace\n`]), "jobs.csv");
+      return body;
+    };
+    const send = (what: string, user: string): Promise<Response> =>
+      scene.post(`/api/tables/hr/${what}`, { body: form(), headers: basic(user) });
+    expect((await send("jobs/preview", "rita")).status).toBe(403);
+    expect((await send("nothing/preview", "willy")).status).toBe(404);
+    const seen = (await (await send("jobs/preview?rows=1", "willy")).json()) as Record<string, unknown>;
+    expect(seen).toMatchObject({
+      ...{ file: "jobs.csv", table: "jobs", columns: ["id", "job"], read: 4, good: 2, rejected: 2, filtered: 0 },
+      rows: [{ id: 10, job: hostile }],
+      rejects: [{ line: 2, record: "ten,Ada" }, { line: 3 }],
+    });
+    expect(pipelineIn(await overviewOf(scene), "hr:upload:jobs").sinceStart.read).toBe("0");
+    const loaded = await send("jobs/upload", "willy");
+    expect(await loaded.json()).toMatchObject({ read: 4, loaded: 2, merged: 0, rejected: 2 });
+    expect(pipelineIn(await overviewOf(scene), "hr:upload:jobs").sinceStart.loaded).toBe("2");
+  });
+
+  it("lists warehouses with their tables, and insights with what they take", async () => {
+    const { warehouses } = (await (await scene.get("/api/tables", basic("rita"))).json()) as {
+      warehouses: { name: string; tables: { name: string }[] }[];
+    };
+    const hr = warehouses.find(({ name }) => name === "hr");
+    expect(hr?.tables.find(({ name }) => name === "jobs")).toMatchObject({
+      ...{ uploadable: true, rowsPath: "/tables/jobs/rows" },
+      columns: [{ name: "id", key: true }, { name: "job" }],
+    });
+    const { insights } = (await (await scene.get("/api/insights")).json()) as { insights: { name: string }[] };
+    expect(insights.map(({ name }) => name)).toContain("HIRES_DEPARTMENT_JOB");
+  });
+
+  it("serves the console to browsers, under a policy without inline scripts and styles, and JSON to programs", async () => {
+    const browser = await fetch(new URL("/", scene.server.url), {
+      headers: { accept: "text/html" },
+      redirect: "manual",
+    });
+    expect([browser.status, browser.headers.get("location")]).toEqual([302, "/console/"]);
+    for (const path of ["/console", "/console/", "/console/pipelines/hr%3Ainbox%3Ajobs"]) {
+      const answer = await scene.get(path);
+      expect([path, answer.status, await answer.text()]).toEqual([
+        path,
+        200,
+        expect.stringContaining("<!doctype html>"),
+      ]);
+      expect(answer.headers.get("content-security-policy")).toContain("style-src 'self';");
+    }
+    expect((await scene.get("/console/..%2f..%2fpackage.json")).status).toBe(404);
+    expect(await (await scene.get("/")).json()).toMatchObject({ docs: "/docs" });
   });
 
   it("streams what flows once a second, and ends the stream of who may look no more", async () => {

@@ -12,7 +12,7 @@ export const pipelineSchema = record({
   ...{ name: text, application: text, warehouse: text, kind: { type: "string", enum: ["followed", "upload"] } },
   ...{ from: text, to: text, table: text },
   stages: list(record({ kind: text, text })),
-  state: { type: "string", enum: ["running", "waiting", "paused", "stopped", "elsewhere"] },
+  state: { type: "string", enum: ["running", "waiting", "stopped", "elsewhere"] },
   error: { type: ["object", "null"], properties: { code: text, text } },
   lastBatch: { type: ["object", "null"], properties: { at: text, source: text, ...countFields } },
   rowsPerSecond: figure,
@@ -29,7 +29,7 @@ const overviewFields = {
   at: text,
   totals: record({
     ...{ rowsPerSecond: figure, rejectsPerSecond: figure, rows: text, rejects: text, openRejects: whole },
-    ...{ running: whole, paused: whole, waiting: whole },
+    ...{ running: whole, waiting: whole },
   }),
   attention: list(record({ level: text, pipeline: nullable("string"), text, remedy: nullable("string"), link: text })),
   pipelines: list(pipelineSchema),

@@ -40,8 +40,6 @@ const pageFields = {
   history: list(
     record({ ...{ at: text, seconds: whole, read: whole, rows: whole, rejected: whole }, batchMs: nullable("number") }),
   ),
-  canPause: { type: "boolean" },
-  canRun: { type: "boolean" },
 };
 
 /** `GET /api/pipelines/{name}` and its ledger. */
@@ -92,9 +90,8 @@ function addLedger(app: FastifyInstance, catalogue: Catalogue): void {
 }
 
 async function pageOf(known: KnownPipeline, overview: Overview): Promise<object> {
-  const { name, kind, pipeline, place } = known;
+  const { name, pipeline, place } = known;
   const now = await overview.of(name);
-  const isFollowed = kind === "followed";
   return place.ask(async ({ facts, records }) => {
     const entries = await records.ledger({ pipeline: name, limit: limit.ledgerShown });
     const lanes = await records.checkpoints(name);
@@ -112,8 +109,6 @@ async function pageOf(known: KnownPipeline, overview: Overview): Promise<object>
         .slice(0, limit.lanesShown)
         .map(({ lane, source, epoch, position }) => ({ lane, source, epoch, position })),
       history: spansOf(entries),
-      canPause: isFollowed,
-      canRun: isFollowed,
     };
   });
 }
