@@ -249,4 +249,11 @@ export const limit = {
   embeddedTrimMs: 60_000,
   embeddedTrimRows: 2_000,
   embeddedTrimBytes: 16 * MiB,
+  /** Rows over HTTP: those of one answer, those that come at once, and those that one request may change. */
+  rowsTake: 1_000_000,
+  rowsAtOnce: 1_000,
+  rowsChanged: 1_000,
+  /** Characters of a query string of theirs, and conditions and values of one condition. */
+  rowsQueryChars: 16_384,
+  rowsConditions: 100,
 } as const;
