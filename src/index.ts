@@ -55,6 +55,9 @@ export {
 export { type Fields, fieldsOf } from "./http/fields.ts";
 export { type ReceivedFile, type ReceivedForm, receiveForm } from "./http/form.ts";
 export { addInsightRoutes } from "./http/insight-routes.ts";
+export { addRowRoutes, addTableRoutes, type RowRoutes, type TableRouteParts } from "./http/rows/routes.ts";
+export type { ServedTable } from "./http/rows/table.ts";
+export { rowJson, type RowJson } from "./http/rows/text.ts";
 export { login, receiveAs } from "./http/login.ts";
 export { errorAnswers } from "./http/openapi.ts";
 export { type FieldFault, fieldProblem, missingField, Problem } from "./http/problem.ts";
@@ -93,4 +96,5 @@ export type { Insights } from "./runtime/insights.ts";
 export type { Handover, Intake, Receipt } from "./runtime/intake.ts";
 export { run, type RunSettings } from "./runtime/run.ts";
 export type { Role, User, Users } from "./runtime/users.ts";
+export type { OpenTable } from "./runtime/open-table.ts";
 export type { IntakeMode, Warehouse } from "./runtime/warehouse.ts";

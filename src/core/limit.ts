@@ -253,7 +253,8 @@ export const limit = {
   rowsTake: 1_000_000,
   rowsAtOnce: 1_000,
   rowsChanged: 1_000,
+  rowsBodyBytes: 4 * MiB,
   /** Characters of a query string of theirs, and conditions and values of one condition. */
-  rowsQueryChars: 16_384,
+  rowsQueryChars: 8_192,
   rowsConditions: 100,
 } as const;

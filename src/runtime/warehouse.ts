@@ -1,10 +1,11 @@
 import type { Contract } from "../core/contract.ts";
 import { MillraceError } from "../core/error.ts";
-import type { Mode, Pipeline } from "../core/pipeline.ts";
+import type { Mode } from "../core/pipeline.ts";
 import { parsePlace } from "../core/place.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { OnEvent } from "./events.ts";
 import { Intake } from "./intake.ts";
+import { OpenTable } from "./open-table.ts";
 import { isLog } from "./schemes.ts";
 import type { Session } from "./session.ts";
 import { requireContract } from "./target.ts";
@@ -55,13 +56,15 @@ export class Warehouse {
 
   /** The intake of a table, opened when first asked for. */
   intake(table: string, mode: IntakeMode): Promise<Intake> {
-    const name = `${mode} ${table}`;
-    const known = this.#intakes.get(name);
-    if (known !== undefined) return known;
-    const opening = this.#openIntake(table, mode);
-    this.#intakes.set(name, opening);
-    opening.catch(() => this.#intakes.delete(name)); // its caller is told; the next one tries again
-    return opening;
+    const name = `${this.#options.name}:upload:${table}`;
+    return this.#intake(name, this.#contractOf(table), mode);
+  }
+
+  /** The rows of a table, to be looked at and changed one by one; changes are batches of the pipeline `rows:TABLE`. */
+  table(table: string): OpenTable {
+    const contract = plainTimes(this.#contractOf(table));
+    const intake = (mode: IntakeMode): Promise<Intake> => this.#intake(`rows:${table}`, contract, mode);
+    return new OpenTable({ contract, sink: this.sink, engine: this.#session.engine, intake });
   }
 
   async close(): Promise<void> {
@@ -72,19 +75,30 @@ export class Warehouse {
     this.#intakes.clear();
   }
 
-  #openIntake(table: string, mode: IntakeMode): Promise<Intake> {
+  #contractOf(table: string): Contract {
+    const contract = this.contracts.get(table);
+    if (contract === undefined) throw new TypeError(`the warehouse has no table ${table}`);
+    return contract;
+  }
+
+  #intake(name: string, contract: Contract, mode: IntakeMode): Promise<Intake> {
+    const known = this.#intakes.get(`${mode} ${name}`);
+    if (known !== undefined) return known;
+    const opening = this.#openIntake(name, contract, mode);
+    this.#intakes.set(`${mode} ${name}`, opening);
+    opening.catch(() => this.#intakes.delete(`${mode} ${name}`)); // its caller is told; the next one tries again
+    return opening;
+  }
+
+  #openIntake(name: string, contract: Contract, mode: IntakeMode): Promise<Intake> {
     const { engine, context, budget } = this.#session;
-    const pipeline = requireContract(this.#pipeline(table, mode));
+    const sink = { mode, lineage: true, ...stateOptions(this.#options) };
+    const pipeline = requireContract({
+      ...{ kind: "pipeline", name, from: "upload", source: {}, contract, steps: [], to: this.#options.url, sink },
+    });
     const { onEvent, stop } = this.#options;
     const options = { lanes: intakeLanes, batchBytes: budget.batchBytes, onEvent: onEvent(pipeline.name), stop };
     return Intake.open({ pipeline, sink: this.sink, engine, context }, options);
-  }
-
-  #pipeline(table: string, mode: IntakeMode): Pipeline {
-    const contract = this.contracts.get(table);
-    const sink = { mode, lineage: true, ...stateOptions(this.#options) };
-    const name = `${this.#options.name}:upload:${table}`;
-    return { kind: "pipeline", name, from: "upload", source: {}, contract, steps: [], to: this.#options.url, sink };
   }
 }
 
@@ -99,4 +113,10 @@ function requireTables(url: string): void {
 
 function stateOptions({ stateSchema }: WarehouseOptions): { readonly stateSchema?: string } {
   return stateSchema === undefined ? {} : { stateSchema };
+}
+
+/** The contract for values that are sent as they are read: dates and times as ISO 8601, whatever the files have. */
+function plainTimes(contract: Contract): Contract {
+  const columns = Object.entries(contract.columns).map(([name, { format: _, ...column }]) => [name, column] as const);
+  return { ...contract, columns: Object.fromEntries(columns) };
 }
