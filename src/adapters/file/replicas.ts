@@ -30,6 +30,8 @@ class FileReplicas implements Replicas {
   readonly #patience: Patience;
   readonly #context: AdapterContext;
   #opened: Promise<Opened> | undefined;
+  /** One clears at a time: the list of what is to be cleared is one. */
+  #clearing: Promise<unknown> = Promise.resolve();
 
   constructor(place: Place, context: AdapterContext) {
     this.shown = place.shown;
@@ -98,12 +100,15 @@ class FileReplicas implements Replicas {
     replicaName(name);
     const row = await this.#use(({ prepared }) => prepared.look.get(name));
     const content = Number(row?.["content"] ?? 0);
-    for (let at = 0; at < Math.min(count, Number(row?.["rows"] ?? 0)); ) {
-      const most = Math.min(limit.replicaPieceRows, count - at);
+    let left = Math.min(count, Number(row?.["rows"] ?? 0));
+    for (let at = 0; left > 0; ) {
+      const most = Math.min(limit.replicaPieceRows, left);
       const found = await this.#use(({ prepared }) => prepared.page.all(content, at, most));
-      if (found.length === 0) throw readTooLong(this.shown, name);
+      // Rows that were cleared one by one leave gaps.
+      if (found.length === 0) return this.#requireKept(name, content);
       yield found.map(entryOf);
-      at += found.length;
+      at = Number(found.at(-1)?.["row"]) + 1;
+      left -= found.length;
       // SQLite answers at once: who reads in a loop would let nobody else do anything.
       await othersTurn();
     }
@@ -117,6 +122,30 @@ class FileReplicas implements Replicas {
     });
     await this.#prune();
     return Number(changes) > 0;
+  }
+
+  async clearEntries(name: string, entries: AsyncIterable<readonly ReplicaEntry[]>): Promise<number> {
+    replicaName(name);
+    const turn = this.#clearing.then(() => this.#clearEntries(name, entries));
+    this.#clearing = turn.catch(() => undefined); // its own caller is told
+    return turn;
+  }
+
+  async #clearEntries(name: string, entries: AsyncIterable<readonly ReplicaEntry[]>): Promise<number> {
+    await this.#use(({ prepared }) => prepared.forgetClear.run());
+    for await (const piece of entries) {
+      await this.#transact(({ prepared }) => {
+        for (const { key, value } of piece) prepared.expectClear.run(key, value);
+      });
+      await othersTurn();
+    }
+    return this.#transact(({ prepared }) => {
+      const content = prepared.look.get(name)?.["content"] ?? null;
+      const { changes } = prepared.clearRows.run(content);
+      prepared.countRows.run(changes, name);
+      prepared.forgetClear.run();
+      return Number(changes);
+    }, "extra");
   }
 
   async remove(name: string): Promise<boolean> {
@@ -134,6 +163,12 @@ class FileReplicas implements Replicas {
     this.#opened = undefined;
     const opened = await opening?.catch(() => undefined);
     if (opened?.database.isOpen === true) opened.database.close();
+  }
+
+  async #requireKept(name: string, content: number): Promise<void> {
+    if ((await this.#use(({ prepared }) => prepared.hasContent.get(content))) === undefined) {
+      throw readTooLong(this.shown, name);
+    }
   }
 
   /** The rows before it were not made durable one piece at a time: this makes all of them so. */
