@@ -249,6 +249,8 @@ export const limit = {
   embeddedTrimMs: 60_000,
   embeddedTrimRows: 2_000,
   embeddedTrimBytes: 16 * MiB,
+  /** The longest pause between two turns of an application that found nothing to do. */
+  turnPauseMaxMs: 15_000,
   /** Rows over HTTP: those of one answer, those that come at once, and those that one request may change. */
   rowsTake: 1_000_000,
   rowsAtOnce: 1_000,

@@ -18,7 +18,7 @@ function changing(
   return async (request, reply) => {
     const user = await login(request.server.millrace.users, request, "writer", undefined);
     try {
-      return await work(tableOf(request), `${request.method} by ${user.name}`, request, reply);
+      return await work(await tableOf(request), `${request.method} by ${user.name}`, request, reply);
     } catch (error) {
       throw rowProblem(error);
     }
@@ -29,7 +29,7 @@ function changing(
 export function addRows(tableOf: TableOf): Handler {
   return changing(tableOf, async (served, source, request, reply) => {
     const { table } = served;
-    const rows = rowsIn(request);
+    const rows = rowsIn(served, request);
     const counts = await table.insert(rows, source);
     served.changed();
     const [row] = rows;
@@ -46,7 +46,7 @@ export function addRows(tableOf: TableOf): Handler {
 export function mergeRows(tableOf: TableOf): Handler {
   return changing(tableOf, async (served, source, request, reply) => {
     requireKey(served);
-    const { loaded, merged } = await served.table.merge(rowsIn(request), source);
+    const { loaded, merged } = await served.table.merge(rowsIn(served, request), source);
     served.changed();
     return reply.send({ inserted: loaded, changed: merged });
   });
@@ -100,8 +100,9 @@ async function answerWith(served: ServedTable, key: RowKey, reply: FastifyReply)
 }
 
 /** The row that was sent, which says the same key as the address or none. */
-function rowOf({ table }: ServedTable, key: RowKey, request: FastifyRequest): Readonly<Record<string, unknown>> {
-  const row = objectIn(request);
+function rowOf(served: ServedTable, key: RowKey, request: FastifyRequest): Readonly<Record<string, unknown>> {
+  const { table } = served;
+  const row = objectIn(served, request);
   const given = keyOfRow(table.contract, table.key, { ...key, ...row });
   const isSame = given !== undefined && table.key.every((name) => given[name] === key[name]);
   if (isSame) return row;

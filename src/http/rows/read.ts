@@ -14,7 +14,7 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<Fastify
 /** Answers with rows, or with how many there are. */
 export function readRows(tableOf: TableOf): Handler {
   return async (request, reply) => {
-    const served = tableOf(request);
+    const served = await tableOf(request);
     const question = asked(served, request);
     const { table } = served;
     if (question.counts) return reply.send({ count: await table.count(question.selection) });
@@ -28,7 +28,7 @@ export function readRows(tableOf: TableOf): Handler {
 /** Answers with one row. */
 export function readRow(tableOf: TableOf): Handler {
   return async (request, reply) => {
-    const served = tableOf(request);
+    const served = await tableOf(request);
     const row = await served.table.one(keyIn(served.table, request));
     const tag = served.table.tagOf(row);
     if (request.headers["if-none-match"]?.split(",").some((one) => one.trim() === tag) === true) {

@@ -36,7 +36,7 @@ export interface RowRoutes {
 
 /** Routes of one table at a path of its own, or of any table at a path that names it. */
 export function addRowRoutes(app: FastifyInstance, { path, table, tableOf, tag = "tables", removed }: RowRoutes): void {
-  const parameters = table === undefined ? ["table", "key"] : parametersOf(table);
+  const parameters = table === undefined ? keyOfAny(path) : parametersOf(table);
   const schemas = rowSchemas({
     contract: table?.contract,
     parameters,
@@ -54,7 +54,7 @@ export function addRowRoutes(app: FastifyInstance, { path, table, tableOf, tag =
   add("GET", path, schemas.list, readRows(tableOf));
   add("POST", path, schemas.add, addRows(tableOf));
   if (parameters.length === 0) return;
-  const own = parameters.filter((name) => table !== undefined || name !== "table").map((name) => `:${name}`);
+  const own = parameters.filter((name) => name !== "table" || !path.includes(":table")).map((name) => `:${name}`);
   const row = `${path}/${own.join("/")}`;
   add("PUT", path, schemas.merge, mergeRows(tableOf));
   add("DELETE", path, schemas.removeAll, removeRows(tableOf));
@@ -71,6 +71,11 @@ export function addRowRoutes(app: FastifyInstance, { path, table, tableOf, tag =
 
 /** Schemas describe. Who reads a request says what is wrong with it, and sees it as it came: a null is no empty text. */
 const unchecked = () => () => true;
+
+/** The key of a table that is not known yet is one column. */
+function keyOfAny(path: string): string[] {
+  return path.includes(":table") ? ["table", "key"] : ["key"];
+}
 
 /** A part of the address for each column of the key. */
 function parametersOf({ key }: OpenTable): string[] {

@@ -68,7 +68,7 @@ export function rowSchemas({ contract, parameters, tag, removed }: Described): R
       tags,
       summary: `Rows of ${what}`,
       description: howToAsk,
-      ...tableParams(contract),
+      ...tableParams(parameters),
       querystring: questions(contract),
       response: { 200: listAnswer(row), ...errorAnswers(404, 406, 414, 422, 429, 503) },
     },
@@ -77,7 +77,7 @@ export function rowSchemas({ contract, parameters, tag, removed }: Described): R
       tags,
       security,
       summary: `Add a row to ${what}, or all of a list`,
-      ...tableParams(contract),
+      ...tableParams(parameters),
       body: { anyOf: [row, { type: "array", items: row }] },
       response: { 201: answer, ...changeErrors },
     },
@@ -85,7 +85,7 @@ export function rowSchemas({ contract, parameters, tag, removed }: Described): R
       tags,
       security,
       summary: `Add rows to ${what}, and change those that are there`,
-      ...tableParams(contract),
+      ...tableParams(parameters),
       body: { type: "array", items: row },
       response: { 200: countsAnswer("inserted", "changed"), ...changeErrors },
     },
@@ -116,7 +116,7 @@ export function rowSchemas({ contract, parameters, tag, removed }: Described): R
       security,
       summary: `Remove the rows of ${what} that meet conditions`,
       description: `At most ${limit.rowsChanged}, all of them or none.`,
-      ...tableParams(contract),
+      ...tableParams(parameters),
       querystring: conditionsOf(contract),
       response: { 200: countsAnswer("removed"), ...changeErrors },
     },
@@ -148,8 +148,8 @@ function paramsOf(contract: Contract | undefined, names: readonly string[]): obj
   );
 }
 
-function tableParams(contract: Contract | undefined): object {
-  if (contract !== undefined) return {};
+function tableParams(parameters: readonly string[]): object {
+  if (parameters[0] !== "table" || parameters.length < 2) return {};
   return { params: { type: "object", properties: { table: { type: "string" } }, required: ["table"] } };
 }
 

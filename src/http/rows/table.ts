@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { operandOf, operandWords, type QueryPair } from "../../core/row-query.ts";
 import type { RowKey, RowOperand } from "../../core/row-selection.ts";
 import type { EngineRow } from "../../ports/engine.ts";
+import type { GivenRow } from "../../runtime/row-text.ts";
 import type { OpenTable } from "../../runtime/open-table.ts";
 import { limit } from "../../core/limit.ts";
 import { problem } from "../problem.ts";
@@ -13,12 +14,14 @@ export interface ServedTable {
   readonly table: OpenTable;
   /** How a row is answered with. */
   readonly toJson: (columns: readonly string[]) => RowJson;
+  /** A row as it is sent, made one of the contract's. */
+  readonly given?: (row: GivenRow) => GivenRow;
   /** Told when rows were committed. */
   changed(): void;
 }
 
 /** The table that a request is about. Throws 404. */
-export type TableOf = (request: FastifyRequest) => ServedTable;
+export type TableOf = (request: FastifyRequest) => ServedTable | Promise<ServedTable>;
 
 /** All pairs of the address, repeated names and empty values too. Throws 414 for what is too long. */
 export function pairsOf({ url }: FastifyRequest): QueryPair[] {
@@ -43,22 +46,25 @@ export function keyIn(table: OpenTable, request: FastifyRequest): RowKey {
 }
 
 /** The object of a body, be it JSON or a form. Throws 422. */
-export function objectIn({ body }: FastifyRequest): Readonly<Record<string, unknown>> {
-  if (body instanceof Map) return Object.fromEntries(body as Map<string, string>);
-  if (isObject(body)) return body;
+export function objectIn({ given = same }: ServedTable, { body }: FastifyRequest): GivenRow {
+  if (body instanceof Map) return given(Object.fromEntries(body as Map<string, string>));
+  if (isObject(body)) return given(body);
   throw bodyFault("must be a JSON object, a row");
 }
 
 /** The rows of a body: an object, or a list of objects. Throws 422. */
-export function rowsIn(request: FastifyRequest): readonly Readonly<Record<string, unknown>>[] {
+export function rowsIn(served: ServedTable, request: FastifyRequest): readonly GivenRow[] {
   const { body } = request;
-  if (!Array.isArray(body)) return [objectIn(request)];
+  if (!Array.isArray(body)) return [objectIn(served, request)];
   const rows = body as readonly unknown[];
-  if (rows.length >= 1 && rows.length <= limit.rowsChanged && rows.every(isObject)) return rows;
+  if (rows.length >= 1 && rows.length <= limit.rowsChanged && rows.every(isObject))
+    return rows.map(served.given ?? same);
   throw bodyFault(`must be a JSON list of 1 to ${limit.rowsChanged} objects`);
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+const same = (row: GivenRow): GivenRow => row;
+
+function isObject(value: unknown): value is GivenRow {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
