@@ -48,8 +48,9 @@ async function rowsIn(workplace: Workplace): Promise<Map<string, string>> {
     const found = new Map<string, string>();
     for await (const piece of sink.query("select id, address, inserted_at from t")) {
       for (const { id, address, inserted_at: time } of piece) {
-        expect(found.has(String(id))).toBe(false);
-        found.set(String(id), JSON.stringify([address, time]));
+        const key = JSON.stringify(id);
+        expect(found.has(key)).toBe(false);
+        found.set(key, JSON.stringify([address, time]));
       }
     }
     const ledger = await sink.records.ledger({ table: "t", limit: 100_000 });
@@ -90,7 +91,7 @@ it(
       }
       for (let turn = 0; turn < 3 && (await pairsOf(replicas, "t", 1)).length > 0; turn += 1) {
         const { code, stderr } = await workplace.millrace(...run, "--once");
-        expect(code, stderr).toBe(0);
+        expect({ code, stderr }).toMatchObject({ code: 0 });
       }
       expect(await pairsOf(replicas, "t")).toEqual([]);
       expect(await rowsIn(workplace)).toEqual(truth.last);

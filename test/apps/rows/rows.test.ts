@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { rows } from "../../../apps/rows/application.ts";
@@ -108,7 +108,7 @@ describe("a service that cannot be told which rows to clear", () => {
   let old: Server;
 
   beforeAll(async () => {
-    old = createServer(async (request, response) => {
+    const answer = async (request: IncomingMessage, response: ServerResponse): Promise<unknown> => {
       let body = "";
       for await (const piece of request) body += String(piece);
       const path = request.url ?? "";
@@ -123,7 +123,8 @@ describe("a service that cannot be told which rows to clear", () => {
         return response.end('{"clear_cache":"success"}');
       }
       return response.end(JSON.stringify(data));
-    });
+    };
+    old = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
     await new Promise<void>((resolve) => old.listen(0, "127.0.0.1", resolve));
   });
   afterAll(() => new Promise((resolve) => old.close(resolve)));
@@ -137,7 +138,7 @@ describe("a service that cannot be told which rows to clear", () => {
       "rows.load=true",
     );
     await vi.waitFor(() => expect(data).toEqual({}), { timeout: 20_000, interval: 20 });
-    const found = (await (await scene.get("/tables/old/rows")).json()) as unknown;
+    const found = await (await scene.get("/tables/old/rows")).json();
     expect(found).toEqual([
       { id: "a", n: 1 },
       { id: "b", n: 2 },

@@ -88,10 +88,10 @@ describe("an object that arrives bit by bit", () => {
 
   it("is refused when it is cut off, too large or something else", async () => {
     for (let end = 0; end < text.trimEnd().length; end += 1) {
-      await expect(read(Buffer.from(text.slice(0, end)), 3), text.slice(0, end)).rejects.toThrow(/early/);
+      await expect(read(Buffer.from(text.slice(0, end)), 3)).rejects.toThrow(/early/);
     }
     for (const other of ["[1]", "null", '{"a":[1]}x', '{"a":[1],,}', "{a:[1]}"]) {
-      await expect(read(Buffer.from(other), 2), other).rejects.toThrow(/JSON object/);
+      await expect(read(Buffer.from(other), 2)).rejects.toThrow(/JSON object/);
     }
     await expect(read(Buffer.from(`{"a":["${"x".repeat(2_000)}"]}`), 100)).rejects.toThrow(/too large/);
     await expect(read(Buffer.from([0x7b, 0x22, 0xff]), 1)).rejects.toThrow(/UTF-8/);
