@@ -38,13 +38,21 @@ function isDouble(value: Exclude<Cell, null>): boolean {
   );
 }
 
-const moment = /^(\d{4}-\d\d-\d\d)[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)?$/;
+const moment = /^(\d{4})-(\d\d)-(\d\d)[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)?$/;
 
 function isMoment(value: string): boolean {
-  const [, day] = moment.exec(value) ?? [];
-  if (day === undefined) return false;
-  const found = new Date(`${day}T00:00:00Z`);
-  return !Number.isNaN(found.getTime()) && found.toISOString().startsWith(day) && !day.startsWith("0000");
+  const found = moment.exec(value);
+  if (found === null) return false;
+  const [year, month, day] = [Number(found[1]), Number(found[2]), Number(found[3])];
+  if (day >= 1 && day <= 28 && month >= 1 && month <= 12) return year > 0;
+  // The last days of a month: whether it has them.
+  return (
+    year > 0 &&
+    new Date(Date.UTC(2000 + (year % 400), month - 1, day)).getUTCDate() === day &&
+    month >= 1 &&
+    month <= 12 &&
+    day >= 1
+  );
 }
 
 /** Objects and lists alone: a text that is a number is more likely one that belongs among texts. */

@@ -36,6 +36,7 @@ where content = (select content from millrace_replica where name = ?)`,
   /** Of this connection alone: what is to be cleared. A piece may be larger than memory should hold. */
   expectClear: "insert into temp.millrace_clear (key, value) values (?, ?)",
   forgetClear: "delete from temp.millrace_clear",
+  clearBefore: "delete from millrace_replica_row where content = ? and row < ?",
   clearRows: `delete from millrace_replica_row where content = ?1 and row in (
 select r.row from millrace_replica_row r join temp.millrace_clear c on c.key = r.key and c.value = r.value where r.content = ?1)`,
   countRows: "update millrace_replica set rows = rows - ? where name = ?",

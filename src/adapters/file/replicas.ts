@@ -8,6 +8,7 @@ import { replicaName } from "../../core/replica-name.ts";
 import type { AdapterContext } from "../../ports/adapter.ts";
 import type { Replica, ReplicaContent, ReplicaEntry, Replicas, ReplicasFactory } from "../../ports/replicas.ts";
 import { Patience } from "./replicas-patience.ts";
+import { ContentWalk } from "./replicas-walk.ts";
 import { type OpenedReplicas as Opened, openDatabase } from "./replicas-database.ts";
 
 /** Replicas in one SQLite file, which may be that of a store, and is created when it is missing. Throws URL_INVALID. */
@@ -132,20 +133,44 @@ class FileReplicas implements Replicas {
   }
 
   async #clearEntries(name: string, entries: AsyncIterable<readonly ReplicaEntry[]>): Promise<number> {
-    await this.#use(({ prepared }) => prepared.forgetClear.run());
+    const row = await this.#use(({ prepared }) => {
+      prepared.forgetClear.run();
+      return prepared.look.get(name);
+    });
+    const content = Number(row?.["content"] ?? 0);
+    const walk = new ContentWalk((from) =>
+      this.#use(({ prepared }) => prepared.page.all(content, from, limit.replicaPieceRows)),
+    );
     for await (const piece of entries) {
-      await this.#transact(({ prepared }) => {
-        for (const { key, value } of piece) prepared.expectClear.run(key, value);
-      });
+      const others = await walk.leave(piece);
+      if (others.length > 0) {
+        await this.#transact(({ prepared }) => {
+          for (const { key, value } of others) prepared.expectClear.run(key, value);
+        });
+      }
       await othersTurn();
     }
-    return this.#transact(({ prepared }) => {
-      const content = prepared.look.get(name)?.["content"] ?? null;
-      const { changes } = prepared.clearRows.run(content);
-      prepared.countRows.run(changes, name);
+    const cleared = await this.#transact((opened) => this.#clearWalked(opened, name, content, walk), "extra");
+    await this.#prune();
+    return cleared;
+  }
+
+  /** What was walked over is of one content: where another has taken its place, that one is looked through alone. */
+  #clearWalked({ prepared }: Opened, name: string, walked: number, walk: ContentWalk): number {
+    const row = prepared.look.get(name);
+    const [content, rows] = [Number(row?.["content"] ?? 0), Number(row?.["rows"] ?? 0)];
+    if (content === walked && walk.rows === rows) {
+      // All of it, which nobody need take apart.
+      prepared.retire.run(this.#context.now(), name);
+      prepared.clear.run(name);
       prepared.forgetClear.run();
-      return Number(changes);
-    }, "extra");
+      return rows;
+    }
+    const before = content === walked ? prepared.clearBefore.run(content, walk.next).changes : 0;
+    const changes = Number(before) + Number(prepared.clearRows.run(content).changes);
+    prepared.countRows.run(changes, name);
+    prepared.forgetClear.run();
+    return changes;
   }
 
   async remove(name: string): Promise<boolean> {
