@@ -31,7 +31,7 @@ export class ContentWalk {
         this.#at = 0;
       }
       const row = this.#ahead[this.#at];
-      this.#isTogether = row !== undefined && row["key"] === key && row["value"] === value;
+      this.#isTogether = row?.["key"] === key && row["value"] === value;
       if (row === undefined || !this.#isTogether) return entries.slice(index);
       this.#at += 1;
       this.rows += 1;
