@@ -265,4 +265,14 @@ export const limit = {
   sessionsOfUser: 20,
   /** Files of the console that are held. */
   consoleFiles: 500,
+  /** The longest pause between two turns of an application that found nothing to do. */
+  turnPauseMaxMs: 15_000,
+  /** Rows over HTTP: those of one answer, those that come at once, and those that one request may change. */
+  rowsTake: 1_000_000,
+  rowsAtOnce: 1_000,
+  rowsChanged: 1_000,
+  rowsBodyBytes: 4 * MiB,
+  /** Characters of a query string of theirs, and conditions and values of one condition. */
+  rowsQueryChars: 8_192,
+  rowsConditions: 100,
 } as const;

@@ -235,6 +235,29 @@ export class Service {
     this.#schedules.push(new Schedule({ what, pattern, work: attempt, store, ...parts }, begin));
   }
 
+  /**
+   * Does turn after turn until the service ends: the next at once while there was something to do, else after a pause that
+   * grows, as it does after a failure, which is told.
+   */
+  repeat(what: string, turn: () => Promise<boolean>): void {
+    const { context } = this.session;
+    // Never rejects: a failure is told.
+    this.#begin(async () => {
+      for (let idle = 0; !this.stop.aborted; ) {
+        try {
+          idle = (await turn()) ? 0 : idle + 1;
+        } catch (error) {
+          if (this.stop.aborted) return;
+          idle += 1;
+          const pauseMs = turnPauseMs(idle);
+          this.#options.onEvent({ kind: "failed", what, error: toMillraceError(error), pauseMs });
+        }
+        // Who stops meanwhile need not wait.
+        await context.pause(turnPauseMs(idle), this.stop).catch(() => undefined);
+      }
+    }).catch(() => undefined);
+  }
+
   /** From now on the service says that it is not ready, so that whoever shares out the work sends no more. */
   announceStop(): void {
     this.#leaving.abort();
@@ -341,6 +364,11 @@ export class Service {
       this.#options.onEvent({ kind: "pipeline", pipeline, event });
     };
   }
+}
+
+/** Between turns of which so many had nothing to do, or failed. */
+export function turnPauseMs(idle: number): number {
+  return idle === 0 ? 0 : Math.min(limit.turnPauseMaxMs, limit.pollMs * 2 ** Math.min(idle - 1, 10));
 }
 
 async function makeFolder(folder: string): Promise<void> {
