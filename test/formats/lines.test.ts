@@ -104,3 +104,18 @@ test("a kept record is read again by the format of its name, and by no other", (
   ]);
   expect(() => batchOfRecords(kept, [record(good)], bounds)).toThrow(expect.objectContaining({ code: "FILE_FORMAT" }));
 });
+
+test("a missing value and an empty text of one column are records, and stay apart", () => {
+  const one = lineFormat({
+    name: "one",
+    columns: ["a"],
+    linesMax: 1,
+    read: ([line = ""]) => ({ lines: 1, values: [line === "none" ? null : line] }),
+  });
+  const own = { format: one, columns: one.columns, file: "" };
+  const framed = frameOwn(own, bounds)(Buffer.from('none\n\n"a", b\n'), true, { byte: 0, line: 1 });
+  expect(framed?.count).toBe(3);
+  const { records } = framed as NonNullable<typeof framed>;
+  expect(records).toMatchObject({ kind: "delimited", quoted: true });
+  expect(records.kind === "delimited" && Buffer.from(records.text).toString()).toBe('\n""\n"""a"", b"\n');
+});
