@@ -31,7 +31,9 @@ const rows = async (sql: string): Promise<unknown> => {
   return JSON.parse(stdout);
 };
 
-it("a pipeline reads a format of its own, keeps each fault with its line, and replays it corrected, once", async () => {
+it("a pipeline reads a format of its own, keeps each fault with its line, and replays it corrected, once", {
+  timeout: 120_000,
+}, async () => {
   const { text, rejects } = pointsText(200);
   const [first = 0] = rejects;
   await place.write("data_points_20180101.txt", text);
