@@ -4,6 +4,7 @@ export { contractFromJson, contractToJson } from "./core/contract-json.ts";
 export { type ErrorCode, type ErrorPlace, errorCodes, MillraceError } from "./core/error.ts";
 export { jsonSchemaOf } from "./core/json-schema.ts";
 export { addCounts, type Counts, isBalanced, noCounts } from "./core/ledger.ts";
+export { type LineFormat, lineFormat, type LineRecord } from "./core/line-format.ts";
 export {
   type FormatOptions,
   type Mode,

@@ -13,6 +13,8 @@ export const limit = {
   batchBytesMin: MiB,
   /** Records of one batch: fits the 24 bits that lineage leaves for the row within a batch. */
   batchRecords: 2 ** 22,
+  /** Lines that a text format of an application's own looks at to tell a record. */
+  formatLines: 1_000,
   /** A longer record is a reject of which the first `rejectBytes` are kept. */
   recordBytes: 16 * MiB,
   /** Bytes of a rejected record kept in `millrace_reject`. */

@@ -1,7 +1,7 @@
 import type { Contract } from "../core/contract.ts";
 import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
-import type { Mode } from "../core/pipeline.ts";
+import type { Mode, Pipeline } from "../core/pipeline.ts";
 import { parsePlace } from "../core/place.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { OnEvent } from "./events.ts";
