@@ -34,6 +34,9 @@ export async function serveSample(root: string, folder: string): Promise<void> {
     service.kill("SIGTERM");
   };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, endOnce);
+  // npm that is killed takes its shell along, which tells nobody.
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && endOnce(), 1_000).unref();
   await Promise.all([ended, flow(root, join(root, data, "inbox"), url, stop.signal)]);
 }
 
