@@ -31,13 +31,13 @@ export function addLive(app: FastifyInstance, live: Live, stopping: AbortSignal)
     tags: ["fleet"],
     summary: "Live figures as server-sent events",
     description:
-      "Once a second: events per second, lag of each lane, delay from arrival to table, positions of vehicles; of this process.",
+      "Once a second: events per second, lag of each lane, delay from arrival to table, positions of vehicles; of the process that runs the pipelines.",
     response: {
       200: { description: "Events", content: { "text/event-stream": { schema: { type: "string" } } } },
       ...errorAnswers(429, 503),
     },
   };
-  app.get("/api/live", { schema }, async (request, reply) => {
+  app.get("/api/live", { schema, config: { ofPipelines: true } }, async (request, reply) => {
     if (listeners.size >= listenersMax) throw tooMany();
     const { raw } = reply;
     reply.hijack();
