@@ -92,7 +92,10 @@ async function serveAsWorker(flags: StartFlags, member: Member): Promise<void> {
   const log = new ServiceLog(stdout, flags.json === true);
   try {
     const project = await projectOf(flags);
-    const server = await startServer({ ...(await serverOptions(flags, project, log)), member });
+    const server = await startServer({
+      ...(await serverOptions({ ...flags, ...given({ port: member.port }) }, project, log)),
+      member,
+    });
     try {
       const { url, places, hasUsers, socket } = server;
       await member.listening({ url, places, hasUsers, ...given({ socket }) });

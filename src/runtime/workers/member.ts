@@ -1,10 +1,20 @@
 import { Channel } from "./channel.ts";
-import { type Count, type Counted, type Listening, ofKeeper, ofWorker, workerVariable } from "./questions.ts";
+import {
+  type Count,
+  type Counted,
+  type Listening,
+  ofKeeper,
+  ofWorker,
+  portVariable,
+  workerVariable,
+} from "./questions.ts";
 
 /** This process as one of several workers of a service. */
 export interface Member {
   /** From 1 on. */
   readonly number: number;
+  /** At which the others listen, also where any that was free was asked for; undefined for the first of all. */
+  readonly port: number | undefined;
   /** Aborts when this worker is to finish what it does and end; its reason is `gently` where another one is there already. */
   readonly stop: AbortSignal;
   /** Resolves when this worker is to run the pipelines; never where another one does. */
@@ -42,8 +52,10 @@ export function joinWorkers(): Member | undefined {
       [ofWorker.figures]: () => figures(),
     },
   );
+  const port = process.env[portVariable];
   return {
     number,
+    port: port === undefined ? undefined : Number(port),
     stop: stop.signal,
     whenToWork: work.promise,
     get peer() {

@@ -2,7 +2,7 @@ import cluster, { type Worker as Fork } from "node:cluster";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Channel } from "./channel.ts";
-import { type Listening, ofKeeper, ofWorker, workerVariable } from "./questions.ts";
+import { type Listening, ofKeeper, ofWorker, portVariable, workerVariable } from "./questions.ts";
 
 /** How a worker ended. */
 export interface Ending {
@@ -50,9 +50,10 @@ export class Worker {
     await rm(dirname(socket), { recursive: true, force: true });
   }
 
-  /** Starts the program of this process once more, with the same arguments. */
-  static start(number: number, answers: KeeperAnswers): Worker {
-    return new Worker(number, cluster.fork({ [workerVariable]: String(number) }), answers);
+  /** Starts the program of this process once more, with the same arguments; `port` is that of the workers before it. */
+  static start(number: number, answers: KeeperAnswers, port?: string): Worker {
+    const place = port === undefined ? {} : { [portVariable]: port };
+    return new Worker(number, cluster.fork({ [workerVariable]: String(number), ...place }), answers);
   }
 
   /** It is to run the pipelines from now on. A worker that has gone is not told: its successor will be. */

@@ -94,10 +94,8 @@ export class Workers {
   }
 
   async #startOne(number: number): Promise<Worker> {
-    const worker = Worker.start(
-      number,
-      answersOf(this.#counts, () => this),
-    );
+    const answers = answersOf(this.#counts, () => this);
+    const worker = Worker.start(number, answers, new URL(this.listening.url).port);
     const listening = await worker.ready;
     if (listening === undefined) throw new WorkerFailed(number, await worker.ended);
     if (listening.socket !== undefined) this.#socket = listening.socket;

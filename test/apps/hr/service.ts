@@ -22,6 +22,8 @@ export interface ServiceOptions {
   /** More settings, over no rate limit; `folder` is the one in which the service is started. */
   readonly settings?: (folder: string) => Readonly<Record<string, string | number>>;
   readonly environment?: Readonly<Record<string, string>>;
+  /** More of the command line. */
+  readonly flags?: readonly string[];
   /** Files of the folder in which it is started, such as its configuration. */
   readonly files?: Readonly<Record<string, string>>;
   /** What no answer may hold, besides the passwords and the folder. */
@@ -113,16 +115,21 @@ export class HrService implements AsyncDisposable {
     return this.#url;
   }
 
+  /** Of the process that was started; undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.#running?.child.pid;
+  }
+
   get isRunning(): boolean {
     return this.#running !== undefined;
   }
 
   async start(): Promise<void> {
-    const { to, settings, environment } = this.#options;
+    const { to, settings, environment, flags: more = [] } = this.#options;
     const place = to === undefined ? {} : { "hr.to": to };
     const all = { "http.rateLimit": 0, ...place, ...settings?.(this.workplace.folder) };
     const flags = Object.entries(all).flatMap(([name, value]) => ["--set", `${name}=${value}`]);
-    const child = this.workplace.start(["start", "--port", "0", "--data", this.data, ...flags], environment);
+    const child = this.workplace.start(["start", "--port", "0", "--data", this.data, ...flags, ...more], environment);
     if (child.pid !== undefined) hold(child.pid);
     const answer = ended(child);
     const line = await lineWith(child, "http://127.0.0.1:").catch(async (error: unknown) => {
