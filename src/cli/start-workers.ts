@@ -1,6 +1,7 @@
 import { toMillraceError } from "../core/error.ts";
 import { time } from "../runtime/context.ts";
 import { openControl } from "../runtime/workers/control.ts";
+import { freePort } from "../runtime/workers/free-port.ts";
 import type { Listening } from "../runtime/workers/questions.ts";
 import { WorkerFailed, Workers } from "../runtime/workers/workers.ts";
 import type { ServiceLog } from "./service-log.ts";
@@ -8,6 +9,8 @@ import { aborted } from "./stop.ts";
 
 export interface StartWorkersOptions {
   readonly count: number;
+  /** As asked for by a flag; 0 for any that is free. */
+  readonly port: number | undefined;
   readonly data: string;
   /** Aborts when all is to end. */
   readonly signal: AbortSignal;
@@ -17,11 +20,12 @@ export interface StartWorkersOptions {
 }
 
 /** Keeps so many processes that serve at one port, until the signal aborts and all of them have ended. */
-export async function startWorkers({ count, data, signal, log, tell }: StartWorkersOptions): Promise<void> {
+export async function startWorkers({ count, port, data, signal, log, tell }: StartWorkersOptions): Promise<void> {
   const say = (text: string): void => log.say(text);
   let workers: Workers;
   try {
-    workers = await Workers.start({ count, context: time, say });
+    const chosen = port === 0 ? { port: await freePort() } : {};
+    workers = await Workers.start({ count, ...chosen, context: time, say });
   } catch (error) {
     if (!(error instanceof WorkerFailed)) throw error;
     // It has told people why.

@@ -69,7 +69,14 @@ async function start(flags: StartFlags): Promise<void> {
     if (flags.workers !== undefined) {
       requireAllRoles(flags);
       const tell = (listening: Listening): void => tellStart(listening, project.data, flags, log);
-      return await startWorkers({ count: flags.workers, data: project.data, signal: stop.signal, log, tell });
+      return await startWorkers({
+        count: flags.workers,
+        port: flags.port,
+        data: project.data,
+        signal: stop.signal,
+        log,
+        tell,
+      });
     }
     const server = await startServer(await serverOptions(flags, project, log));
     try {

@@ -13,7 +13,7 @@ import {
 export interface Member {
   /** From 1 on. */
   readonly number: number;
-  /** At which the others listen, also where any that was free was asked for; undefined for the first of all. */
+  /** At which it is to listen, whatever its settings say; undefined where these hold. */
   readonly port: number | undefined;
   /** Aborts when this worker is to finish what it does and end; its reason is `gently` where another one is there already. */
   readonly stop: AbortSignal;

@@ -32,6 +32,6 @@ export const ofKeeper = { listening: "listening", count: "count", figures: "figu
 /** What it asks them: `work` says that a worker is to run the pipelines from now on, `peer` who does. */
 export const ofWorker = { work: "work", peer: "peer", stop: "stop", figures: "figures" } as const;
 
-/** In a worker's environment: its number, from 1 on, and the port of those before it. */
+/** In a worker's environment: its number, from 1 on, and the port that was chosen for all. */
 export const workerVariable = "MILLRACE_WORKER";
 export const portVariable = "MILLRACE_WORKER_PORT";

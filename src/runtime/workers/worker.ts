@@ -50,9 +50,9 @@ export class Worker {
     await rm(dirname(socket), { recursive: true, force: true });
   }
 
-  /** Starts the program of this process once more, with the same arguments; `port` is that of the workers before it. */
-  static start(number: number, answers: KeeperAnswers, port?: string): Worker {
-    const place = port === undefined ? {} : { [portVariable]: port };
+  /** Starts the program of this process once more, with the same arguments, at this port instead of theirs. */
+  static start(number: number, answers: KeeperAnswers, port?: number): Worker {
+    const place = port === undefined ? {} : { [portVariable]: String(port) };
     return new Worker(number, cluster.fork({ [workerVariable]: String(number), ...place }), answers);
   }
 

@@ -9,6 +9,8 @@ import { type Ending, Worker } from "./worker.ts";
 
 export interface WorkersOptions {
   readonly count: number;
+  /** At which they listen, instead of what their own settings say. */
+  readonly port?: number;
   readonly context: Time;
   /** Says something to people. */
   readonly say: (text: string) => void;
@@ -58,6 +60,7 @@ export class Workers {
     const first = Worker.start(
       1,
       answersOf(counts, () => all.workers),
+      options.port,
     );
     const listening = await first.ready;
     if (listening === undefined) throw new WorkerFailed(1, await first.ended);
@@ -95,7 +98,7 @@ export class Workers {
 
   async #startOne(number: number): Promise<Worker> {
     const answers = answersOf(this.#counts, () => this);
-    const worker = Worker.start(number, answers, new URL(this.listening.url).port);
+    const worker = Worker.start(number, answers, this.#options.port);
     const listening = await worker.ready;
     if (listening === undefined) throw new WorkerFailed(number, await worker.ended);
     if (listening.socket !== undefined) this.#socket = listening.socket;
