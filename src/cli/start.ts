@@ -113,7 +113,8 @@ async function serveAsWorker(flags: StartFlags, member: Member): Promise<void> {
   } finally {
     stop.dispose();
   }
-  process.disconnect?.();
+  // All is closed. What the engine may still hold of a query that nobody reads is let go with the process.
+  process.exit(0);
 }
 
 interface Project {
