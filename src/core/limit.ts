@@ -249,4 +249,18 @@ export const limit = {
   embeddedTrimMs: 60_000,
   embeddedTrimRows: 2_000,
   embeddedTrimBytes: 16 * MiB,
+  /** Files on servers: what one folder, or a pattern, may hold, and folders that a pattern leads through. */
+  remoteEntries: 20_000,
+  remoteFolders: 1_000,
+  /** A server that says nothing for this long is lost; how often it is tried again, with growing pauses. */
+  remoteMs: 20_000,
+  remoteAttempts: 9,
+  /** Connections that wait to be used again, and bytes that are read ahead of a file. */
+  remoteIdleConnections: 4,
+  remotePieceBytes: MiB,
+  /** Files of a server that are kept beside it while they are read out of order. */
+  remoteDownloads: 64,
+  /** How often a followed folder of a server is looked at; of any folder, the longest that may be asked for. */
+  remotePollMs: 3_000,
+  pollMsMax: 86_400_000,
 } as const;

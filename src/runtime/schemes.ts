@@ -8,8 +8,10 @@ import type { Log, LogFactory } from "../ports/log.ts";
 import type { SchemaRegistry, SchemaRegistryFactory } from "../ports/schemas.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { Notifier, NotifierFactory } from "../ports/notifier.ts";
+import type { Remote, RemoteFactory } from "../ports/remote.ts";
 import type { Replicas, ReplicasFactory } from "../ports/replicas.ts";
 import type { Store, StoreFactory } from "../ports/store.ts";
+import { dropOf } from "./remote-drop.ts";
 
 /**
  * The scheme table: the one place outside an adapter's folder that names it. Adapters are loaded when their scheme is
@@ -45,6 +47,14 @@ const replicas: Readonly<Record<string, () => Promise<ReplicasFactory>>> = {
 
 const drops: Readonly<Record<string, () => Promise<DropFactory>>> = {
   file: async () => (await import("../adapters/file/index.ts")).localDrop,
+  ftp: async () => dropOf((await import("../adapters/ftp/index.ts")).ftpRemote),
+  ftps: async () => dropOf((await import("../adapters/ftp/index.ts")).ftpRemote),
+};
+
+/** Places on servers whose files are read. */
+const remotes: Readonly<Record<string, () => Promise<RemoteFactory>>> = {
+  ftp: async () => (await import("../adapters/ftp/index.ts")).ftpRemote,
+  ftps: async () => (await import("../adapters/ftp/index.ts")).ftpRemote,
 };
 
 const notifiers: Readonly<Record<string, () => Promise<NotifierFactory>>> = {
@@ -105,6 +115,17 @@ export async function openStore(url: string, context: AdapterContext): Promise<S
 export async function openDrop(url: string, context: AdapterContext): Promise<Drop> {
   const place = parsePlace(url);
   const factory = await factoryOf(drops, place, "Files cannot be dropped into", "Drops");
+  return factory(place, context);
+}
+
+/** Whether files are read at the place through a server. */
+export function isRemote({ scheme }: Place): boolean {
+  return Object.hasOwn(remotes, scheme);
+}
+
+/** The files of a server at `place`, not yet connected. */
+export async function openRemote(place: Place, context: Pick<AdapterContext, "notice">): Promise<Remote> {
+  const factory = await factoryOf(remotes, place, "Files cannot be read at", "Servers of files");
   return factory(place, context);
 }
 

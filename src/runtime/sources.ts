@@ -1,6 +1,7 @@
 import type { Contract } from "../core/contract.ts";
 import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
+import { parsePlace } from "../core/place.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
 import type { Drop } from "../ports/drop.ts";
 import type { Log } from "../ports/log.ts";
@@ -9,7 +10,8 @@ import type { Source } from "../ports/source.ts";
 import { fileSource } from "./file-lanes.ts";
 import { gateOf } from "./file-ready.ts";
 import { logSource } from "./log-source.ts";
-import { openDrop } from "./schemes.ts";
+import { urlOf } from "./remote-drop.ts";
+import { isRemote, openDrop } from "./schemes.ts";
 
 /** The source of a pipeline that reads files. */
 export function sourceOfPipelineFiles(
@@ -24,14 +26,20 @@ export function sourceOfPipelineFiles(
   const { parallel: _, ...unsplit } = pipeline.source;
   const { ready } = pipeline.source;
   const drops = new Map<string, Promise<Drop>>();
+  const place = parsePlace(pipeline.from);
   const drop = (folder: string): Promise<Drop> => {
-    const known = drops.get(folder) ?? openDrop(`file:${folder}`, context);
+    const url = isRemote(place) ? urlOf(place, folder) : `file:${folder}`;
+    const known = drops.get(folder) ?? openDrop(url, context);
     drops.set(folder, known);
     return known;
   };
   const gate = gateOf(ready, { context, drop });
   return fileSource({
     ...(gate === undefined ? {} : { gate }),
+    onClose: async () => {
+      for (const opened of drops.values()) await (await opened.catch(() => undefined))?.close();
+      drops.clear();
+    },
     url: pipeline.from,
     options: whole ? unsplit : pipeline.source,
     contract,

@@ -1,0 +1,1 @@
+export { ftpRemote } from "./ftp.ts";
