@@ -49,12 +49,16 @@ const drops: Readonly<Record<string, () => Promise<DropFactory>>> = {
   file: async () => (await import("../adapters/file/index.ts")).localDrop,
   ftp: async () => dropOf((await import("../adapters/ftp/index.ts")).ftpRemote),
   ftps: async () => dropOf((await import("../adapters/ftp/index.ts")).ftpRemote),
+  sftp: async () => dropOf((await import("../adapters/ftp/index.ts")).sftpRemote),
+  s3: async () => dropOf((await import("../adapters/s3/index.ts")).s3Remote),
 };
 
 /** Places on servers whose files are read. */
 const remotes: Readonly<Record<string, () => Promise<RemoteFactory>>> = {
   ftp: async () => (await import("../adapters/ftp/index.ts")).ftpRemote,
   ftps: async () => (await import("../adapters/ftp/index.ts")).ftpRemote,
+  sftp: async () => (await import("../adapters/ftp/index.ts")).sftpRemote,
+  s3: async () => (await import("../adapters/s3/index.ts")).s3Remote,
 };
 
 const notifiers: Readonly<Record<string, () => Promise<NotifierFactory>>> = {

@@ -15,7 +15,7 @@ export function filesAt(url: string, context: Pick<AdapterContext, "pause" | "no
   if (place.scheme === "file") return localFiles(place.path, place.shown);
   if (isRemote(place)) return new RemoteFiles(place.shown, () => openRemote(place, context), context);
   throw new MillraceError("SCHEME_UNKNOWN", `Records cannot come from ${place.scheme}: (${place.shown})`, {
-    remedy: "Sources are paths, and file:, ftp: and ftps: URLs.",
+    remedy: "Sources are paths, and file:, ftp:, ftps:, sftp: and s3: URLs.",
   });
 }
 
