@@ -1,12 +1,14 @@
 import { open } from "node:fs/promises";
 import { MillraceError } from "../core/error.ts";
 import type { StoredReject } from "../core/reject.ts";
+import { csvLine, safeCell } from "../formats/csv/safe-cell.ts";
 import { countOf } from "./figures.ts";
 import { filterOf, reading, rejectPages, type RejectsFlags } from "./kept-rejects.ts";
 import { stdout } from "./screen.ts";
 
 interface ExportFlags extends RejectsFlags {
   readonly out: string;
+  readonly raw?: boolean;
 }
 
 const header = [
@@ -29,11 +31,13 @@ export function exportRejects(flags: ExportFlags): Promise<void> {
   return reading(flags, async (sink) => {
     const file = await openNew(flags.out);
     let count = 0;
+    const lineOf = (texts: readonly string[]): string =>
+      csvLine(texts.map((text) => safeCell(text, { raw: flags.raw ?? false })));
     try {
       await file.write(csvLine(header));
       for await (const page of rejectPages(sink, filterOf(flags))) {
         count += page.length;
-        await file.write(page.flatMap(reasonRows).map(csvLine).join(""));
+        await file.write(page.flatMap(reasonRows).map(lineOf).join(""));
       }
     } finally {
       await file.close();
@@ -62,14 +66,4 @@ function reasonRows(reject: StoredReject): string[][] {
     const reason = [code, column ?? "", value ?? "", message];
     return [String(id), pipeline, source, String(line ?? ""), String(offset), ...reason, state, rejectedAt, record];
   });
-}
-
-function csvLine(cells: readonly string[]): string {
-  return `${cells.map(csvCell).join(",")}\n`;
-}
-
-/** Text that a spreadsheet would take for a formula gets an apostrophe in front, which makes it text there. */
-export function csvCell(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
