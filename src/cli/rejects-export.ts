@@ -1,9 +1,9 @@
 import { open } from "node:fs/promises";
 import { MillraceError } from "../core/error.ts";
-import type { StoredReject } from "../core/reject.ts";
-import { csvLine, safeCell } from "../formats/csv/safe-cell.ts";
+import { rejectCsv, rejectCsvHeader } from "../runtime/reject-csv.ts";
+import { rejectPages } from "../runtime/reject-choice.ts";
 import { countOf } from "./figures.ts";
-import { filterOf, reading, rejectPages, type RejectsFlags } from "./kept-rejects.ts";
+import { filterOf, reading, type RejectsFlags } from "./kept-rejects.ts";
 import { stdout } from "./screen.ts";
 
 interface ExportFlags extends RejectsFlags {
@@ -11,33 +11,16 @@ interface ExportFlags extends RejectsFlags {
   readonly raw?: boolean;
 }
 
-const header = [
-  "id",
-  "pipeline",
-  "source",
-  "line",
-  "offset",
-  "code",
-  "column",
-  "value",
-  "reason",
-  "state",
-  "rejected_at",
-  "record",
-];
-
 /** A line for each reason of each reject. */
 export function exportRejects(flags: ExportFlags): Promise<void> {
   return reading(flags, async (sink) => {
     const file = await openNew(flags.out);
     let count = 0;
-    const lineOf = (texts: readonly string[]): string =>
-      csvLine(texts.map((text) => safeCell(text, { raw: flags.raw ?? false })));
     try {
-      await file.write(csvLine(header));
+      await file.write(rejectCsvHeader);
       for await (const page of rejectPages(sink, filterOf(flags))) {
         count += page.length;
-        await file.write(page.flatMap(reasonRows).map(lineOf).join(""));
+        await file.write(page.map((reject) => rejectCsv(reject, { raw: flags.raw ?? false })).join(""));
       }
     } finally {
       await file.close();
@@ -57,13 +40,4 @@ async function openNew(path: string): ReturnType<typeof open> {
       cause,
     });
   }
-}
-
-function reasonRows(reject: StoredReject): string[][] {
-  const { id, pipeline, source, line, offset, state, rejectedAt, bytes } = reject;
-  const record = new TextDecoder().decode(bytes);
-  return reject.reasons.map(({ code, column, value, message }) => {
-    const reason = [code, column ?? "", value ?? "", message];
-    return [String(id), pipeline, source, String(line ?? ""), String(offset), ...reason, state, rejectedAt, record];
-  });
 }

@@ -4,7 +4,7 @@ import { jsonValue, type RowValue } from "../../core/json-value.ts";
 
 /** Signs by which a spreadsheet takes a cell for a formula, those of full width too. */
 const formula = /^[=+\-@\t\r\n＝＋－＠]/;
-const negativeNumber = /^-\d+(\.\d+)?$/;
+const signedNumber = /^[+-]\d+(\.\d+)?$/;
 
 export interface SafeCellOptions {
   /** Text stays as it is, for programs that read it exactly. */
@@ -26,7 +26,7 @@ export function safeValueCell(value: RowValue, options: SafeCellOptions = {}): s
   if (plain === null) return "";
   if (plain === "") return '""';
   const text = typeof plain === "string" ? plain : JSON.stringify(plain);
-  const isNumber = typeof value !== "string" || negativeNumber.test(text);
+  const isNumber = typeof value !== "string" || signedNumber.test(text);
   return isNumber && typeof value !== "object" ? text : safeCell(text, options);
 }
 
