@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Contract } from "../core/contract.ts";
 import { MillraceError, toMillraceError } from "../core/error.ts";
@@ -21,6 +20,7 @@ import { type FileRelation, type FileRelationOptions, withFileRelation } from ".
 import type { BatchWatch } from "./lane-services.ts";
 import { readInsights } from "./insight-files.ts";
 import { Insights } from "./insights.ts";
+import { makeFolder, scratchIn } from "./made-folder.ts";
 import { runIn } from "./run.ts";
 import { openArchive, openDrop, openLog, openNotifier, openReplicas, openStore } from "./schemes.ts";
 import { Schedule } from "./schedule.ts";
@@ -371,17 +371,6 @@ export function turnPauseMs(idle: number): number {
   return idle === 0 ? 0 : Math.min(limit.turnPauseMaxMs, limit.pollMs * 2 ** Math.min(idle - 1, 10));
 }
 
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new MillraceError("DISK", `The folder ${folder} cannot be created: ${(cause as Error).message}`, {
-      remedy: "Name a folder that this user may write with --data.",
-      cause,
-    });
-  }
-}
-
 /** `ok`, or the code of what the place says to a question. */
 async function stateOf(sink: Sink): Promise<{ readonly place: string; readonly state: string }> {
   const place = sink.shown.split(":")[0] ?? "";
@@ -400,8 +389,4 @@ async function shareSink(session: Session, { to, sink: options }: Pipeline): Pro
   if (sink.share === undefined) return;
   await sink.open();
   await sink.share();
-}
-
-function scratchIn(data: string): string {
-  return join(data, "tmp");
 }
