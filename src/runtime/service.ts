@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Contract } from "../core/contract.ts";
-import { MillraceError, toMillraceError } from "../core/error.ts";
+import { type MillraceError, toMillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import { retryPauseMs } from "../core/retry.ts";
