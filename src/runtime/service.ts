@@ -1,7 +1,6 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Contract } from "../core/contract.ts";
-import { MillraceError, toMillraceError } from "../core/error.ts";
+import { type MillraceError, toMillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import { retryPauseMs } from "../core/retry.ts";
@@ -13,12 +12,15 @@ import type { Replicas } from "../ports/replicas.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { Store } from "../ports/store.ts";
 import { Backups } from "./backup.ts";
+import { Board } from "./board.ts";
+import { Catalogue } from "./catalogue.ts";
 import type { OnEvent, RunEvent } from "./events.ts";
 import { expectedFiles } from "./expected-files.ts";
 import { type FileRelation, type FileRelationOptions, withFileRelation } from "./file-relation.ts";
 import type { BatchWatch } from "./lane-services.ts";
 import { readInsights } from "./insight-files.ts";
 import { Insights } from "./insights.ts";
+import { makeFolder, scratchIn } from "./made-folder.ts";
 import { runIn } from "./run.ts";
 import { openArchive, openDrop, openLog, openNotifier, openReplicas, openStore } from "./schemes.ts";
 import { Schedule } from "./schedule.ts";
@@ -74,6 +76,12 @@ export class Service {
   readonly session: Session;
   /** Aborts when the service is to end. */
   readonly stop: AbortSignal;
+  /** What this process has seen of the pipelines. */
+  readonly board: Board;
+  /** All pipelines of the service, also those that other processes run. */
+  readonly catalogue: Catalogue;
+  /** Of all applications. */
+  readonly allInsights: Insights[] = [];
   readonly #stopping: AbortController;
   readonly #options: ServiceOptions;
   readonly #warehouses: Warehouse[] = [];
@@ -92,6 +100,8 @@ export class Service {
     this.#options = options;
     this.#stopping = stopping;
     this.stop = stopping.signal;
+    this.board = new Board(() => session.context.now());
+    this.catalogue = new Catalogue(session);
   }
 
   static async open(options: ServiceOptions): Promise<Service> {
@@ -120,6 +130,7 @@ export class Service {
     const onEvent = (pipeline: string): OnEvent => this.#eventsOf(pipeline);
     const warehouse = await Warehouse.open(this.session, { name, url, contracts, stateSchema, onEvent, stop });
     this.#warehouses.push(warehouse);
+    this.catalogue.addWarehouse(name, url, stateSchema === undefined ? {} : { stateSchema }, warehouse);
     return warehouse;
   }
 
@@ -187,6 +198,7 @@ export class Service {
       now: () => this.session.context.now(),
     });
     await insights.check();
+    this.allInsights.push(insights);
     return insights;
   }
 
@@ -203,7 +215,9 @@ export class Service {
       const own = index === names.length - 1 ? watch : ofStage;
       const onFirst = index === 0 ? expected?.seen : undefined;
       // Never rejects: a failure is told, and the pipeline begun again.
-      this.#begin(() => this.#followOne(pipeline, state, own, onFirst)).catch(() => undefined);
+      this.#begin(() => this.#followOne(pipeline, state, this.board.watching(name, own), onFirst)).catch(
+        () => undefined,
+      );
     }
   }
 
@@ -219,6 +233,29 @@ export class Service {
     // Never rejects: a failure is told.
     const begin = (task: () => Promise<void>): void => void this.#begin(task).catch(() => undefined);
     this.#schedules.push(new Schedule({ what, pattern, work: attempt, store, ...parts }, begin));
+  }
+
+  /**
+   * Does turn after turn until the service ends: the next at once while there was something to do, else after a pause that
+   * grows, as it does after a failure, which is told.
+   */
+  repeat(what: string, turn: () => Promise<boolean>): void {
+    const { context } = this.session;
+    // Never rejects: a failure is told.
+    this.#begin(async () => {
+      for (let idle = 0; !this.stop.aborted; ) {
+        try {
+          idle = (await turn()) ? 0 : idle + 1;
+        } catch (error) {
+          if (this.stop.aborted) return;
+          idle += 1;
+          const pauseMs = turnPauseMs(idle);
+          this.#options.onEvent({ kind: "failed", what, error: toMillraceError(error), pauseMs });
+        }
+        // Who stops meanwhile need not wait.
+        await context.pause(turnPauseMs(idle), this.stop).catch(() => undefined);
+      }
+    }).catch(() => undefined);
   }
 
   /** From now on the service says that it is not ready, so that whoever shares out the work sends no more. */
@@ -322,19 +359,16 @@ export class Service {
   }
 
   #eventsOf(pipeline: string): OnEvent {
-    return (event) => this.#options.onEvent({ kind: "pipeline", pipeline, event });
+    return (event) => {
+      this.board.observe(pipeline, event);
+      this.#options.onEvent({ kind: "pipeline", pipeline, event });
+    };
   }
 }
 
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new MillraceError("DISK", `The folder ${folder} cannot be created: ${(cause as Error).message}`, {
-      remedy: "Name a folder that this user may write with --data.",
-      cause,
-    });
-  }
+/** Between turns of which so many had nothing to do, or failed. */
+export function turnPauseMs(idle: number): number {
+  return idle === 0 ? 0 : Math.min(limit.turnPauseMaxMs, limit.pollMs * 2 ** Math.min(idle - 1, 10));
 }
 
 /** `ok`, or the code of what the place says to a question. */
@@ -355,8 +389,4 @@ async function shareSink(session: Session, { to, sink: options }: Pipeline): Pro
   if (sink.share === undefined) return;
   await sink.open();
   await sink.share();
-}
-
-function scratchIn(data: string): string {
-  return join(data, "tmp");
 }

@@ -29,14 +29,18 @@ export class SftpConnection {
   }
 
   async sftp(): Promise<SFTPWrapper> {
-    this.#connected ??= this.#connect();
-    const connecting = this.#connected;
-    try {
-      return (await connecting).sftp;
-    } catch (error) {
+    const connecting = this.#connected ?? this.#kept(this.#connect());
+    this.#connected = connecting;
+    return (await connecting).sftp;
+  }
+
+  /** Until it is lost: whoever comes next makes a new one. */
+  #kept(connecting: Promise<Connected>): Promise<Connected> {
+    const forget = (): void => {
       if (this.#connected === connecting) this.#connected = undefined;
-      throw error;
-    }
+    };
+    connecting.then(({ client }) => client.once("close", forget), forget);
+    return connecting;
   }
 
   async close(): Promise<void> {
@@ -53,15 +57,8 @@ export class SftpConnection {
     const client = new ssh2.Client();
     const { promise, resolve, reject } = Promise.withResolvers<Connected>();
     let shown: string | undefined;
-    const lost = (): void => {
-      this.#connected = undefined;
-      reject(new Error("the connection was closed"));
-    };
-    client.on("error", (error) => {
-      reject(shown === undefined ? error : this.#unknownKey(shown));
-      lost();
-    });
-    client.on("close", lost);
+    client.on("error", (error) => reject(shown === undefined ? error : this.#unknownKey(shown)));
+    client.on("close", () => reject(new Error("the connection was closed")));
     client.on("ready", () => {
       client.sftp((error, sftp) => {
         if (error !== undefined) return reject(error);
@@ -83,7 +80,7 @@ export class SftpConnection {
         ...(algorithms.length === 0 ? {} : { algorithms: { serverHostKey: [...algorithms] as never } }),
       });
     } catch (error) {
-      reject(error as Error);
+      reject(error);
     }
     return promise.catch((error: unknown) => {
       client.destroy();
