@@ -1,19 +1,13 @@
 import { FTPError } from "basic-ftp";
-import { type ErrorCode, MillraceError } from "../../core/error.ts";
+import { MillraceError } from "../../core/error.ts";
 import type { ServerAddress } from "./address.ts";
+import { type Explanation, explained, serverExplanations } from "./explanations.ts";
+
+const { away, unreadable, denied } = serverExplanations;
 
 /** What was being done, as it decides what a refusal means. */
 export type Deed = "read" | "change" | "connect";
 
-interface Explanation {
-  readonly code: ErrorCode;
-  readonly remedy: string;
-}
-
-const away: Explanation = {
-  code: "SINK_UNREACHABLE",
-  remedy: "Check host and port in the URL, that the server runs, and that the network reaches it.",
-};
 const busy: Explanation = {
   code: "SINK_BUSY",
   remedy: "The server asks to come again later. Allow this user more connections, or read fewer files at once.",
@@ -22,14 +16,6 @@ const full: Explanation = { code: "SINK_FULL", remedy: "Make room on the server,
 const login: Explanation = {
   code: "SINK_DENIED",
   remedy: "Check the user in the URL and the password (password_file=PATH).",
-};
-const unreadable: Explanation = {
-  code: "FILE_UNREADABLE",
-  remedy: "Check that the user may read it on the server, and run again.",
-};
-const denied: Explanation = {
-  code: "SINK_DENIED",
-  remedy: "Give the user the right to write, rename and remove in the folder on the server.",
 };
 const certificate: Explanation = {
   code: "SINK_DENIED",
@@ -56,12 +42,9 @@ function find(error: unknown, deed: Deed): Explanation {
 }
 
 /** The library's error as one with a code. `path` is what was dealt with, for people. */
-export function explainFtp(error: unknown, path: string, deed: Deed, { password }: ServerAddress): MillraceError {
+export function explainFtp(error: unknown, path: string, deed: Deed, address: ServerAddress): MillraceError {
   if (error instanceof MillraceError) return error;
-  const { code, remedy } = find(error, deed);
-  const said = error instanceof Error ? error.message : String(error);
-  const clean = password === undefined || password === "" ? said : said.replaceAll(password, "***");
-  return new MillraceError(code, `${path}: ${clean}`, { remedy, at: { source: path }, cause: new Error(clean) });
+  return explained(error, find(error, deed), path, address);
 }
 
 /** Whether the server says that there is no such thing, or that it may not be seen. */

@@ -1,26 +1,12 @@
-import { type ErrorCode, MillraceError } from "../../core/error.ts";
+import { MillraceError } from "../../core/error.ts";
 import type { ServerAddress } from "./address.ts";
+import { type Explanation, explained, serverExplanations } from "./explanations.ts";
 
-interface Explanation {
-  readonly code: ErrorCode;
-  readonly remedy: string;
-}
+const { away, unreadable, denied } = serverExplanations;
 
-const away: Explanation = {
-  code: "SINK_UNREACHABLE",
-  remedy: "Check host and port in the URL, that the server runs, and that the network reaches it.",
-};
 const login: Explanation = {
   code: "SINK_DENIED",
   remedy: "Check the user in the URL, and its key (key_file=PATH) or password (password_file=PATH).",
-};
-const unreadable: Explanation = {
-  code: "FILE_UNREADABLE",
-  remedy: "Check that the user may read it on the server, and run again.",
-};
-const denied: Explanation = {
-  code: "SINK_DENIED",
-  remedy: "Give the user the right to write, rename and remove in the folder on the server.",
 };
 const refused: Explanation = {
   code: "SINK_REFUSED",
@@ -47,11 +33,7 @@ function find(error: unknown, isChange: boolean): Explanation {
 /** The library's error as one with a code. `path` is what was dealt with, for people. */
 export function explainSftp(error: unknown, path: string, isChange: boolean, address: ServerAddress): MillraceError {
   if (error instanceof MillraceError) return error;
-  const { code, remedy } = find(error, isChange);
-  const said = error instanceof Error ? error.message : String(error);
-  const { password } = address;
-  const clean = password === undefined || password === "" ? said : said.replaceAll(password, "***");
-  return new MillraceError(code, `${path}: ${clean}`, { remedy, at: { source: path }, cause: new Error(clean) });
+  return explained(error, find(error, isChange), path, address);
 }
 
 export const isNoSuchFile = (error: unknown): boolean => statusOf(error) === status.noSuchFile;
