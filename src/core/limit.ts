@@ -249,4 +249,20 @@ export const limit = {
   embeddedTrimMs: 60_000,
   embeddedTrimRows: 2_000,
   embeddedTrimBytes: 16 * MiB,
+  /** Queues: what Millrace puts into one message: records, and their bytes. */
+  queueMessageRecords: 500,
+  queueMessageBytes: 64 * KiB,
+  /** Messages that one lane of a queue holds at once: two batches. */
+  queuePrefetch: 1_000,
+  /** A message that came back so often is worked on alone; and when it is set aside. */
+  queueCarefulAttempts: 3,
+  queueAttempts: 10,
+  /** How long reading a queue outlives that nothing works; how long an empty one is waited for by a run that ends. */
+  queuePatienceMs: 30_000,
+  queueEmptyMs: 200,
+  /** RabbitMQ: how often each side says that it is there, and when a publish that is not confirmed is given up. */
+  amqpHeartbeatMs: 5_000,
+  amqpConfirmMs: 15_000,
+  /** How long the end of a connection is waited for. */
+  amqpCloseMs: 2_000,
 } as const;
