@@ -260,6 +260,10 @@ export const limit = {
   /** How long reading a queue outlives that nothing works; how long an empty one is waited for by a run that ends. */
   queuePatienceMs: 30_000,
   queueEmptyMs: 200,
+  /** How often message ids are removed that are too old, and how many at once; how old unless the place says. */
+  trimMs: 3_600_000,
+  trimRows: 10_000,
+  repeatMs: 7 * 86_400_000,
   /** RabbitMQ: how often each side says that it is there, and when a publish that is not confirmed is given up. */
   amqpHeartbeatMs: 5_000,
   amqpConfirmMs: 15_000,

@@ -32,6 +32,8 @@ export interface QueueFacts {
   readonly prefetchMax: number;
   /** What came back so often is set aside. */
   readonly attemptsMax: number;
+  /** How long after a message was taken a repeat of it may still come: so long its id is kept. */
+  readonly repeatMs: number;
 }
 
 /** How much waits in a queue, as its broker sees it. */

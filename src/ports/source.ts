@@ -113,6 +113,11 @@ export interface LaneReader {
 export interface Source {
   /** The place without secrets. */
   readonly shown: string;
+  /**
+   * Of a source whose lanes are called `source` and never come back under their ids, and whose repeats come within `ms` or not
+   * at all: what is older is forgotten. All is kept when absent.
+   */
+  readonly repeats?: { readonly source: string; readonly ms: number };
   /** Lanes to read now, in order. With `follow` it goes on until the signal aborts. */
   lanes(known: KnownLanes, options: { readonly follow: boolean; readonly signal: AbortSignal }): AsyncIterable<Lane>;
   /**

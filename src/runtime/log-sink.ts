@@ -104,6 +104,10 @@ class LogSink implements Sink {
     return this.#options.state.checkpoint(...of);
   }
 
+  trim(...of: Parameters<Sink["trim"]>) {
+    return this.#options.state.trim(...of);
+  }
+
   reserveBatches(count: number) {
     return this.#options.state.reserveBatches(count);
   }

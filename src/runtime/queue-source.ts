@@ -27,13 +27,16 @@ export function queueSource(options: QueueSourceOptions): Source {
 
 class QueueSource implements Source {
   readonly shown: string;
+  readonly repeats: { readonly source: string; readonly ms: number };
   readonly #options: QueueSourceOptions;
   /** Lanes that are read until nothing waits. */
   readonly #ending = new WeakSet<Lane>();
 
   constructor(options: QueueSourceOptions) {
     this.#options = options;
-    this.shown = options.queue.shown;
+    const { queue } = options;
+    this.shown = queue.shown;
+    this.repeats = { source: logName(queue), ms: queue.facts.repeatMs };
   }
 
   async *lanes(
@@ -46,7 +49,7 @@ class QueueSource implements Source {
     } catch (error) {
       throw queue.explain(error);
     }
-    const source = logName(queue);
+    const { source } = this.repeats;
     for (let number = 0; number < parallel && !signal.aborted; number += 1) {
       const lane: Lane = {
         id: `${source}@${randomUUID()}`,

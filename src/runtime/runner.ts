@@ -12,6 +12,7 @@ import { type OpenSinkPipeline, prepareSink } from "./sink-preparation.ts";
 import { Slots } from "./slots.ts";
 import { Tally } from "./tally.ts";
 import { modeOf } from "./target.ts";
+import { trimRepeats } from "./trimming.ts";
 import { readWhole, replaceAll } from "./whole-unit.ts";
 
 export interface RunOptions {
@@ -90,6 +91,7 @@ async function eachLane(
     if (!services.stop.aborted) await source.settle(lane);
   };
   try {
+    crew.begin(() => trimRepeats(services, follow));
     for await (const lane of source.lanes(knownLanes(services), { follow, signal: services.stop })) {
       crew.begin(() => work(lane));
       // Lanes without end are read all at once: one that waited for another to end would wait for ever.

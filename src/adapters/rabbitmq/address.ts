@@ -7,6 +7,7 @@ import {
   oneOf,
   option,
   refuseUnknownOptions,
+  timeMs,
   unusablePlace,
   wholeNumber,
   wholeNumberOf,
@@ -41,10 +42,11 @@ export interface Address {
   readonly recordsMax: number;
   readonly prefetchMax: number;
   readonly attemptsMax: number;
+  readonly repeatMs: number;
 }
 
 const knownOptions = [
-  ...["user", "password", "kind", "records", "prefetch", "deliveries", "dead"],
+  ...["user", "password", "kind", "records", "prefetch", "deliveries", "dead", "seen"],
   ...["tls", "tls_ca", "tls_cert", "tls_key"],
 ] as const;
 
@@ -70,6 +72,7 @@ export function readAddress(place: Place): Address {
     recordsMax: wholeNumber(place, "records", 1, 10_000) ?? limit.queueMessageRecords,
     prefetchMax: wholeNumber(place, "prefetch", 1, 65_535) ?? limit.queuePrefetch,
     attemptsMax: wholeNumber(place, "deliveries", limit.queueCarefulAttempts + 1, 1_000) ?? limit.queueAttempts,
+    repeatMs: timeMs(place, "seen") ?? limit.repeatMs,
   };
 }
 

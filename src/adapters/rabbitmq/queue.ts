@@ -25,7 +25,7 @@ class RabbitmqQueue implements Queue {
   #isClosed = false;
 
   constructor(address: Address, time: Time) {
-    const { recordsMax, prefetchMax, attemptsMax } = address;
+    const { recordsMax, prefetchMax, attemptsMax, repeatMs } = address;
     this.shown = address.shown;
     this.facts = {
       durability:
@@ -36,6 +36,7 @@ class RabbitmqQueue implements Queue {
       recordsMax,
       prefetchMax,
       attemptsMax,
+      repeatMs,
     };
     this.#address = address;
     this.#time = time;
