@@ -264,6 +264,8 @@ export const limit = {
   trimMs: 3_600_000,
   trimRows: 10_000,
   repeatMs: 7 * 86_400_000,
+  /** How often it is looked at how much waits in a queue. */
+  backlogMs: 5_000,
   /** RabbitMQ: how often each side says that it is there, and when a publish that is not confirmed is given up. */
   amqpHeartbeatMs: 5_000,
   amqpConfirmMs: 15_000,

@@ -19,6 +19,8 @@ export interface QueueRecordsOptions {
   readonly signal: AbortSignal;
   /** Whether it ends when nothing waits any more. */
   readonly ends: boolean;
+  /** Told when a message that is taken was sent. */
+  readonly taken?: (timeMs: number) => void;
   /** Offset of the first record. */
   readonly from: bigint;
 }
@@ -122,6 +124,7 @@ export class QueueRecords {
       }
       const own = unpackRecords(delivery, this.#queue);
       const timeMs = delivery.timeMs ?? this.#options.context.now();
+      this.#options.taken?.(timeMs);
       for (const { id, value } of own) {
         records.push({ offset: this.#offset, value, timeMs, ...(id === undefined ? {} : { id }) });
         this.#offset += 1n;

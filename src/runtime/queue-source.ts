@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Position } from "../core/checkpoint.ts";
 import type { MessageFormat } from "../ports/messages.ts";
-import type { KnownLanes, Lane, LaneReader, RawBatch, Source } from "../ports/source.ts";
+import type { Backlog, KnownLanes, Lane, LaneReader, RawBatch, Source } from "../ports/source.ts";
 import { LogBatches } from "./log-batches.ts";
 import { logName } from "./log-name.ts";
 import { MessageBatches } from "./message-batches.ts";
@@ -29,6 +29,8 @@ class QueueSource implements Source {
   readonly shown: string;
   readonly repeats: { readonly source: string; readonly ms: number };
   readonly #options: QueueSourceOptions;
+  /** When the message was sent that was taken last. */
+  #takenMs: number | undefined;
   /** Lanes that are read until nothing waits. */
   readonly #ending = new WeakSet<Lane>();
 
@@ -67,7 +69,17 @@ class QueueSource implements Source {
   }
 
   async open(lane: Lane, position: Position, signal: AbortSignal): Promise<LaneReader> {
-    return new QueueLaneReader(this.#options, position, { signal, ends: this.#ending.has(lane) });
+    const taken = (timeMs: number): void => {
+      this.#takenMs = timeMs;
+    };
+    return new QueueLaneReader(this.#options, position, { signal, taken, ends: this.#ending.has(lane) });
+  }
+
+  async backlog(): Promise<Backlog> {
+    const { queue, context } = this.#options;
+    const waiting = (await queue.depth())?.waiting ?? 0;
+    const ageMs = waiting === 0 ? 0 : Math.max(0, context.now() - (this.#takenMs ?? context.now()));
+    return { source: this.repeats.source, waiting, ageMs };
   }
 
   isDone(): boolean {
@@ -94,12 +106,12 @@ class QueueLaneReader implements LaneReader {
   constructor(
     options: QueueSourceOptions,
     position: Position,
-    { signal, ends }: { readonly signal: AbortSignal; readonly ends: boolean },
+    { signal, ...how }: Pick<QueueRecordsOptions, "signal" | "ends" | "taken">,
   ) {
     const { context } = options;
     this.#position = position;
     this.#signal = AbortSignal.any([signal, this.#leaving.signal]);
-    this.#records = new QueueRecords({ ...options, signal: this.#signal, ends, from: offsetOf(position) });
+    this.#records = new QueueRecords({ ...options, ...how, signal: this.#signal, from: offsetOf(position) });
     const bounds = { ...options.bounds, isEnough: () => this.#records.isHalfTaken };
     this.#batches = new LogBatches(this.#records.stream(), bounds, context);
     this.#made = new MessageBatches({ ...options, signal: this.#signal });

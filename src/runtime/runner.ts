@@ -2,6 +2,7 @@ import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 import type { Lane, Source } from "../ports/source.ts";
 import type { OnEvent, RunSummary } from "./events.ts";
+import { tellBacklog } from "./backlog.ts";
 import { isDone, tellDone } from "./lane-claim.ts";
 import { LaneCrew } from "./lane-crew.ts";
 import { readEndless, readLane } from "./lane-read.ts";
@@ -92,6 +93,7 @@ async function eachLane(
   };
   try {
     crew.begin(() => trimRepeats(services, follow));
+    if (follow) crew.begin(() => tellBacklog(services));
     for await (const lane of source.lanes(knownLanes(services), { follow, signal: services.stop })) {
       crew.begin(() => work(lane));
       // Lanes without end are read all at once: one that waited for another to end would wait for ever.

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vite
 import { double, integer, pipeline, table, text } from "../../src/index.ts";
 import { inspectPipeline } from "../../src/runtime/inspection.ts";
 import { diagnosePlace } from "../../src/runtime/doctor.ts";
+import type { RunEvent } from "../../src/runtime/events.ts";
 import { runIn } from "../../src/runtime/run.ts";
 import { Session } from "../../src/runtime/session.ts";
 import { stagesOf } from "../../src/runtime/stages.ts";
@@ -160,7 +161,9 @@ describeWith("rabbitmq", "a queue of RabbitMQ", () => {
     const through = url().replace(/:\d+\//, `:${port}/`);
     const stop = new AbortController();
     await send([['{"id":1,"name":"before"}', { messageId: "1" }]]);
-    const running = runIn(session, reads(through), { follow: true, signal: stop.signal });
+    const events: RunEvent[] = [];
+    const onEvent = (event: RunEvent): void => void events.push(event);
+    const running = runIn(session, reads(through), { follow: true, signal: stop.signal, onEvent });
     try {
       await vi.waitFor(async () => expect(await rows()).toHaveLength(1), { timeout: 20_000 });
       wire.cut();
@@ -169,6 +172,12 @@ describeWith("rabbitmq", "a queue of RabbitMQ", () => {
       await vi.waitFor(() => expect(notices.join()).toContain("consuming again"), { timeout: 60_000, interval: 200 });
       wire.heal();
       await vi.waitFor(async () => expect(await rows()).toHaveLength(2), { timeout: 30_000, interval: 200 });
+      expect(events).toContainEqual({
+        event: "backlog",
+        source: name,
+        waiting: expect.any(Number) as number,
+        ageMs: 0,
+      });
     } finally {
       stop.abort();
       await running;
