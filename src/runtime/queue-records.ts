@@ -45,6 +45,8 @@ export class QueueRecords {
   readonly #open: Open[] = [];
   #consumer: QueueConsumer | undefined;
   #offset: bigint;
+  /** The trouble that was told last. */
+  #told = "";
   /** Messages handed on since the last batch began. */
   #taken = 0;
 
@@ -81,6 +83,7 @@ export class QueueRecords {
         if (deliveries === undefined) return;
         const records = await this.#recordsOf(deliveries);
         this.#patience.renew();
+        this.#told = "";
         if (records.length > 0) yield records;
       } catch (error) {
         // What is being committed is still to be acknowledged by this consumer.
@@ -155,7 +158,9 @@ export class QueueRecords {
   }
 
   async #bear(error: unknown, explained: Error): Promise<void> {
-    this.#options.context.notice(`${explained.message}; consuming again`);
+    // Said once for a trouble, not with each attempt.
+    if (explained.message !== this.#told) this.#options.context.notice(`${explained.message}; consuming again`);
+    this.#told = explained.message;
     await this.#patience.bear(error).catch((failure: unknown) => {
       throw failure === error ? explained : failure;
     });

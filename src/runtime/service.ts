@@ -7,7 +7,7 @@ import type { Pipeline } from "../core/pipeline.ts";
 import { retryPauseMs } from "../core/retry.ts";
 import type { Drop } from "../ports/drop.ts";
 import { stageNames } from "../core/stage.ts";
-import type { Log } from "../ports/log.ts";
+import type { Appendable, Log } from "../ports/log.ts";
 import type { Notifier } from "../ports/notifier.ts";
 import type { Replicas } from "../ports/replicas.ts";
 import type { Sink } from "../ports/sink.ts";
@@ -19,6 +19,7 @@ import { type FileRelation, type FileRelationOptions, withFileRelation } from ".
 import type { BatchWatch } from "./lane-services.ts";
 import { readInsights } from "./insight-files.ts";
 import { Insights } from "./insights.ts";
+import { openAppendable } from "./queue-entrance.ts";
 import { runIn } from "./run.ts";
 import { openArchive, openDrop, openLog, openNotifier, openReplicas, openStore } from "./schemes.ts";
 import { Schedule } from "./schedule.ts";
@@ -131,8 +132,17 @@ export class Service {
   }
 
   /** A log, opened for as long as the service runs. */
-  async log(url: string): Promise<Log> {
-    const log = this.session.closing(await openLog(url, this.session.context));
+  log(url: string): Promise<Log> {
+    return this.#opened(openLog(url, this.session.context));
+  }
+
+  /** A log, or what leads into a queue, opened for as long as the service runs. */
+  appendable(url: string): Promise<Appendable> {
+    return this.#opened(openAppendable(url, this.session.context));
+  }
+
+  async #opened<Some extends Appendable>(opening: Promise<Some>): Promise<Some> {
+    const log = this.session.closing(await opening);
     try {
       await log.open();
     } catch (error) {

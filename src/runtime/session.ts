@@ -4,7 +4,6 @@ import type { Pipeline, SinkOptions, SourceOptions } from "../core/pipeline.ts";
 import type { Engine } from "../engine/engine.ts";
 import { parsePlace } from "../core/place.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
-import type { Appendable } from "../ports/log.ts";
 import type { MessageFormat } from "../ports/messages.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { Source } from "../ports/source.ts";
@@ -13,7 +12,7 @@ import { logSink } from "./log-sink.ts";
 import { stateOfLog } from "./log-state.ts";
 import { logName } from "./log-name.ts";
 import { openMessageFormat, openValueFormat, refuseLogOptions } from "./message-formats.ts";
-import { queueEntrance } from "./queue-entrance.ts";
+import { openAppendable } from "./queue-entrance.ts";
 import { type Budget, budgetOf, openEngine } from "./resources.ts";
 import type { OpenPipeline } from "./runner.ts";
 import { holdsRecords, isQueue, openLog, openQueue, openSink } from "./schemes.ts";
@@ -67,15 +66,10 @@ export class Session {
     const { context } = this;
     const { url: place, ...room } = stateOfLog(url, options.state, this.#data);
     const state = await openSink(place, options, context);
-    const log = isQueue(parsePlace(url)) ? await this.#entrance(url, options) : await openLog(url, context);
+    // Avro is for the programs of others, which take a message for a record.
+    const log = await openAppendable(url, context, options.format === "avro" ? 1 : undefined);
     const values = this.closing(await openValueFormat(options, logName(log), context));
     return logSink({ log, state, context, ...room, ...values });
-  }
-
-  async #entrance(url: string, { format }: SinkOptions): Promise<Appendable> {
-    const queue = await openQueue(url, this.context);
-    // Avro is for the programs of others, which take a message for a record.
-    return format === "avro" ? queueEntrance(queue, 1) : queueEntrance(queue);
   }
 
   /** Has it closed together with the session. */

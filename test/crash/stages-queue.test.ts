@@ -49,4 +49,27 @@ describeWith(["rabbitmq", "postgres"], "stages over a queue of RabbitMQ into Pos
       folder.remove();
     }
   });
+
+  test("a message that ends its process again and again is set aside, and nothing with it", {
+    timeout: 120_000,
+  }, async () => {
+    const folder = temporaryFolder();
+    try {
+      const file = synthesize({ seed: 14, records: 600 });
+      const place = postgresPlace(postgres.url, "queue_poison");
+      const via = `${rabbitmq.url}/poisoned?records=20&deliveries=4`;
+      const plan = { ...scene(folder.path, file, false), via, to: place.url };
+      const second: StagePlan = { ...plan, stage: "2", follow: false };
+      await toItsEnd({ ...plan, stage: "1" });
+      // Three times with others, then alone.
+      await killedBefore(second, [1, 1, 1, 1]);
+      await toItsEnd(second);
+      expect(await place.readRows()).toHaveLength(file.good.length - 20);
+      // As it was: it goes on from there once its cause is mended, and no record of it is taken for a repeat.
+      await toItsEnd({ ...second, via: `${rabbitmq.url}/poisoned.dead?dead=poisoned` });
+      expect(await place.readRows()).toHaveLength(file.good.length);
+    } finally {
+      folder.remove();
+    }
+  });
 });

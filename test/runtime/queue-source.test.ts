@@ -154,6 +154,22 @@ describeWith("rabbitmq", "a queue of RabbitMQ", () => {
     expect(await runIn(session, reads(`${server.url}/${name}.dead?dead=${name}`), {})).toMatchObject({ loaded: 1 });
   });
 
+  it("gives nothing twice when it is stopped in order, also of messages without an id", async () => {
+    const stop = new AbortController();
+    await send(Array.from({ length: 3_000 }, (_, id) => [`{"id":${id}}`] as const));
+    const batches: number[] = [];
+    const watch = {
+      committed: async (batch: { readonly counts: { readonly loaded: number } }): Promise<void> => {
+        batches.push(batch.counts.loaded);
+        stop.abort();
+      },
+    };
+    await runIn(session, reads(), { follow: true, signal: stop.signal, watch });
+    expect(batches.length).toBeGreaterThan(0);
+    await runIn(session, reads(), {});
+    expect(await rows("select count(*)::integer, count(distinct id)::integer from points")).toEqual([[3_000, 3_000]]);
+  });
+
   it("is consumed again when the network was cut, and what came twice is filtered", { timeout: 90_000 }, async () => {
     const port = await freePort();
     await using wire = await CutWire.listen(port);

@@ -93,7 +93,7 @@ function explanationOf(error: unknown): Explanation | undefined {
   if (typeof code === "number") return byNumber.get(code) ?? refused;
   const text = `${typeof code === "string" ? code : ""} ${error.message}`;
   if (/handshake terminated.*403|ACCESS_REFUSED - Login/i.test(text)) return login;
-  if (/530|NOT_ALLOWED/i.test(text)) return noVirtualHost;
+  if (/530|NOT_ALLOWED|OpenOk; got <ConnectionClose/i.test(text)) return noVirtualHost;
   if (tlsWords.test(text)) return tls;
   if (lostWords.test(text)) return away;
   return error.cause === undefined ? undefined : explanationOf(error.cause);

@@ -31,10 +31,9 @@ export class Publisher {
 
   async publish(queue: string, messages: readonly QueueMessage[], reason?: string): Promise<void> {
     if (messages.length === 0) return;
+    // It reads nothing of this connection: whatever was asked would not be answered, and what is sent only add to the rest.
+    refuseBlocked(await this.#link.connected());
     const confirming = await this.#ready();
-    const { connected } = confirming;
-    // It would not read what is sent now, and what is sent again later would only add to that.
-    if (connected.blocked !== undefined) throw new TakesNothing(`the broker takes nothing: ${connected.blocked}`);
     const confirmed = Promise.all(messages.map((message) => send(confirming, queue, message, reason)));
     confirmed.catch(() => undefined); // awaited below, unless it comes too late for anybody
     await this.#confirmedInTime(confirming, confirmed);
@@ -59,8 +58,8 @@ export class Publisher {
 
   /** What was not confirmed in time may still be: it is sent again on another channel, under the same ids. */
   async #giveUp({ channel, connected }: Confirming): Promise<never> {
+    refuseBlocked(connected);
     this.#confirming = undefined;
-    if (connected.blocked !== undefined) throw new TakesNothing(`the broker takes nothing: ${connected.blocked}`);
     channel.close().catch(() => undefined); // nobody waits for what is left of it
     throw new LinkLost(`the broker has confirmed nothing for ${limit.amqpConfirmMs / 1_000} s`);
   }
@@ -91,6 +90,10 @@ export class Publisher {
     });
     return confirming;
   }
+}
+
+function refuseBlocked({ blocked }: Connected): void {
+  if (blocked !== undefined) throw new TakesNothing(`the broker takes nothing: ${blocked}`);
 }
 
 function send(
