@@ -5,6 +5,7 @@ const benches: Readonly<Record<string, () => Promise<{ run: (args: readonly stri
   profile: () => import("./profile.ts"),
   log: () => import("./log.ts"),
   stream: () => import("./stream.ts"),
+  rows: () => import("./rows.ts"),
 };
 
 const [name = "", ...args] = process.argv.slice(2);

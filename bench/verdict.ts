@@ -38,7 +38,7 @@ export function machineOf(versions: Readonly<Record<string, string>>): Readonly<
 }
 
 export function printVerdicts(
-  bench: "load" | "http" | "stream" | "profile",
+  bench: "load" | "http" | "stream" | "profile" | "rows",
   verdicts: readonly Verdict[],
   machine: Readonly<Record<string, string | number>>,
   json: boolean,

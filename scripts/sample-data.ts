@@ -41,6 +41,7 @@ export interface EmployeesOptions {
   /** Records that the contract refuses, spread evenly. */
   readonly bad: number;
   readonly seed?: number;
+  readonly firstId?: number;
 }
 
 /** What can be wrong with a record of a hired employee, in turn. */
@@ -54,11 +55,11 @@ const mistakes: readonly ((fields: readonly string[]) => string)[] = [
 ];
 
 /** The CSV text of `hired_employees` without header: id, name, datetime, department_id, job_id. */
-export function employeesCsv({ rows, bad, seed = 1 }: EmployeesOptions): string {
+export function employeesCsv({ rows, bad, seed = 1, firstId = 1 }: EmployeesOptions): string {
   const random = randomNumbers(seed);
   const lines: string[] = [];
   for (let id = 1; id <= rows; id += 1) {
-    const fields = employee(id, random);
+    const fields = employee(firstId - 1 + id, random);
     // The bad ones lie where the line from (0, 0) to (rows, bad) passes a whole number.
     const before = Math.floor(((id - 1) * bad) / rows);
     const isBad = Math.floor((id * bad) / rows) > before;

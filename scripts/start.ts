@@ -1,12 +1,19 @@
 // npm start: the main job on what is built in. Generates a file of employees with bad rows among them, loads it into a
 // DuckDB file, shows rows and rejects, and says what to try next. Run again, it shows that nothing is loaded twice.
+// Then the service, with sample data that flows, until Ctrl-C; npm start -- --once ends before it.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { employeesContract, employeesCsv } from "./sample-data.ts";
+import { serveSample } from "./sample-service.ts";
 
 const root = join(import.meta.dirname, "..");
-const folder = ".millrace-sample";
+// npm start -- --once --folder DIR: where the sample is kept instead.
+const { values: flags } = parseArgs({
+  options: { once: { type: "boolean" }, folder: { type: "string", default: ".millrace-sample" } },
+});
+const folder = relative(root, resolve(root, flags.folder));
 const file = `${folder}/hired_employees.csv`;
 const contract = `${folder}/hired.json`;
 const to = `duckdb:${folder}/hr.duckdb`;
@@ -48,3 +55,5 @@ What to try next:
   npm -s run millrace -- init my-project                                            a project with a pipeline
   npm -s run millrace -- --help
 Run npm start again: the same content loads nothing.`);
+
+if (flags.once !== true) await serveSample(root, folder);

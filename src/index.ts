@@ -3,7 +3,8 @@ export { type Column, type ColumnType, type Contract, columnTypes, type RowCheck
 export { contractFromJson, contractToJson } from "./core/contract-json.ts";
 export { type ErrorCode, type ErrorPlace, errorCodes, MillraceError } from "./core/error.ts";
 export { jsonSchemaOf } from "./core/json-schema.ts";
-export { type Counts, isBalanced } from "./core/ledger.ts";
+export { addCounts, type Counts, isBalanced, noCounts } from "./core/ledger.ts";
+export { type LineFormat, lineFormat, type LineRecord } from "./core/line-format.ts";
 export {
   type FormatOptions,
   type Mode,
@@ -50,14 +51,19 @@ export {
   type Application,
   type ApplicationContext,
   application,
+  type Cycle,
+  type CycleWatch,
   type OpenApplication,
 } from "./http/application.ts";
 export { type Fields, fieldsOf } from "./http/fields.ts";
 export { type ReceivedFile, type ReceivedForm, receiveForm } from "./http/form.ts";
 export { addInsightRoutes } from "./http/insight-routes.ts";
+export { addRowRoutes, addTableRoutes, type RowRoutes, type TableRouteParts } from "./http/rows/routes.ts";
+export type { ServedTable } from "./http/rows/table.ts";
+export { rowJson, type RowJson } from "./http/rows/text.ts";
 export { login, receiveAs } from "./http/login.ts";
 export { errorAnswers } from "./http/openapi.ts";
-export { type FieldFault, fieldProblem, missingField, Problem } from "./http/problem.ts";
+export { type FieldFault, fieldProblem, missingField, Problem, problem } from "./http/problem.ts";
 export { isMailAddress, isOnMailList } from "./core/mail-address.ts";
 export { isReplicaName } from "./core/replica-name.ts";
 export { type Ticket, type TicketState, ticketTime } from "./core/ticket.ts";
@@ -91,6 +97,8 @@ export { type Config, config } from "./runtime/config.ts";
 export type { RunEvent, RunSummary } from "./runtime/events.ts";
 export type { Insights } from "./runtime/insights.ts";
 export type { Handover, Intake, Receipt } from "./runtime/intake.ts";
+export { Spool } from "./runtime/spool.ts";
 export { run, type RunSettings } from "./runtime/run.ts";
 export type { Role, User, Users } from "./runtime/users.ts";
+export type { OpenTable } from "./runtime/open-table.ts";
 export type { IntakeMode, Warehouse } from "./runtime/warehouse.ts";

@@ -1,5 +1,13 @@
 import { join } from "node:path";
-import { addInsightRoutes, application, type Contract, type Pipeline, pipeline, setting } from "../../src/index.ts";
+import {
+  addInsightRoutes,
+  addTableRoutes,
+  application,
+  type Contract,
+  type Pipeline,
+  pipeline,
+  setting,
+} from "../../src/index.ts";
 import { addBackupRoutes, TableBackups } from "./backups.ts";
 import { tables } from "./tables.ts";
 import { addUpload } from "./upload.ts";
@@ -34,6 +42,7 @@ export const hr = application({
         addUpload(app, { warehouse, changed });
         addBackupRoutes(app, tableBackups);
         addInsightRoutes(app, insights);
+        addTableRoutes(app, { warehouse, changed });
       },
       close: () => tableBackups.close(),
       pipelines: tables.map((contract) => inboxPipeline(contract, inbox, to)),

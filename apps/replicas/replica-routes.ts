@@ -1,7 +1,17 @@
 import { Readable } from "node:stream";
-import { errorAnswers, type FastifyInstance, type ReplicaEntry, type Replicas } from "../../src/index.ts";
+import {
+  errorAnswers,
+  type FastifyInstance,
+  type FastifyRequest,
+  fieldProblem,
+  missingField,
+  receiveForm,
+  type ReplicaEntry,
+  type Replicas,
+} from "../../src/index.ts";
 import { requireApproval } from "./approval-routes.ts";
 import type { Approvals } from "./approvals.ts";
+import { namedRows } from "./named-rows.ts";
 import { Parameters } from "./parameters.ts";
 
 export interface ReplicaRouteParts {
@@ -116,19 +126,34 @@ function addClear(app: FastifyInstance, { approvals, replicas }: ReplicaRoutePar
     properties: { replica, remove: { type: "boolean", default: false, description: "Nothing is removed when false" } },
     required: ["replica"],
   };
-  const done = { type: "object", properties: { clear_cache: { type: "string" } }, required: ["clear_cache"] };
+  const cleared = { type: "integer", description: "Rows that were named, and are removed" };
+  const done = { type: "object", properties: { clear_cache: { type: "string" }, cleared }, required: ["clear_cache"] };
   const schema = {
     tags: ["replicas"],
     summary: "Remove the rows of a replica",
-    description: "It stays registered. Needs approval.",
+    description:
+      'It stays registered. Needs approval. A form with a file of lines `["key","value as it was read"]` removes those rows alone that are still so, whatever `remove` says, and answers how many.',
     response: { 200: json("Done", done), ...errorAnswers(400, 403, 422, 429, 503) },
   };
   app.post("/clearRedisCache", { schema, attachValidation: true, config: { form } }, async (request) => {
     await requireApproval(approvals, request, { clear_cache: "blocked" });
+    if (request.isMultipart()) return clearNamed(app, replicas, request);
     const parameters = new Parameters(request);
     const name = parameters.required("replica");
     const isMeant = parameters.flag("remove") && (await replicas.names()).includes(name);
     if (isMeant) await replicas.clear(name);
     return { clear_cache: "success" };
   });
+}
+
+/** Removes the rows that the file names, and no others. */
+async function clearNamed(app: FastifyInstance, replicas: Replicas, request: FastifyRequest): Promise<object> {
+  await using form = await receiveForm(request, app.millrace.scratch, app.millrace.bodyBytes);
+  const name = form.fields.get("replica");
+  const [file] = form.files;
+  if (name === undefined || file === undefined) {
+    throw fieldProblem(missingField("body", name === undefined ? "replica" : "file"));
+  }
+  const isThere = (await replicas.names()).includes(name);
+  return { clear_cache: "success", cleared: isThere ? await replicas.clearEntries(name, namedRows(file)) : 0 };
 }

@@ -75,7 +75,7 @@ const head = `export class Client {
 `;
 
 const tail = `
-  async #ask<Answer>(method: string, path: string, query: Values, form?: Values): Promise<Answer> {
+  async #ask<Answer>(method: string, path: string, query: Values, form?: Values, json?: unknown): Promise<Answer> {
     const url = new URL(path, this.#options.url);
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
     const body = new FormData();
@@ -85,7 +85,9 @@ const tail = `
     const { username, password } = this.#options;
     const headers: Record<string, string> = { accept: "application/json" };
     if (username !== undefined) headers["authorization"] = \`Basic \${Buffer.from(\`\${username}:\${password ?? ""}\`).toString("base64")}\`;
-    const response = await fetch(url, { method, headers, ...(form === undefined ? {} : { body }) });
+    if (json !== undefined) headers["content-type"] = "application/json";
+    const sent = json !== undefined ? { body: JSON.stringify(json) } : form === undefined ? {} : { body };
+    const response = await fetch(url, { method, headers, ...sent });
     const text = await response.text();
     const isJson = response.headers.get("content-type")?.startsWith("application/json") === true;
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text } as Answer;
@@ -100,23 +102,36 @@ function methodText(
   names: Names,
 ): string {
   const query = parameters.filter((parameter) => parameter.in === "query");
-  const schema = Object.values(requestBody?.content ?? {})[0]?.schema;
+  const inPath = parameters.filter((parameter) => parameter.in === "path");
+  const [type, { schema } = {}] = Object.entries(requestBody?.content ?? {})[0] ?? [];
+  const isJson = type === "application/json";
   const queryType = query.length === 0 ? undefined : objectText(query);
   const optional = query.every(({ required }) => required !== true) && schema === undefined;
   const args = [
+    ...inPath.map(({ name, schema: of }) => `${argumentOf(name)}: ${typeText(of)}`),
     ...(queryType === undefined ? [] : [`query: ${queryType}${optional ? " = {}" : ""}`]),
-    ...(schema === undefined ? [] : [`form: ${typeText(schema)}`]),
+    ...(schema === undefined ? [] : [`${isJson ? "json" : "form"}: ${typeText(schema)}`]),
   ];
   const byBody = Map.groupBy(Object.entries(responses), ([, response]) => bodyText(response));
   const answers = [...byBody].map(([body, of]) => answerText(of.map(([status]) => status).join(" | "), body, names));
   const call = [
     `"${method.toUpperCase()}"`,
-    `"${path}"`,
+    inPath.length === 0 ? `"${path}"` : pathText(path),
     queryType === undefined ? "{}" : "query",
-    ...(schema === undefined ? [] : ["form"]),
+    ...(schema === undefined ? [] : isJson ? ["undefined", "json"] : ["form"]),
   ];
   const about = summary === undefined ? "" : `  /** ${summary} */\n`;
   return `${about}  ${nameOf(method, path)}(${args.join(", ")}): Promise<${answers.join(" | ") || "Response"}> {\n    return this.#ask(${call.join(", ")});\n  }\n`;
+}
+
+/** `/rows/{id}` → `` `/rows/${encodeURIComponent(id)}` `` */
+function pathText(path: string): string {
+  const parts = path.replaceAll(/\{([^}]+)\}/g, (_, name: string) => `\${encodeURIComponent(${argumentOf(name)})}`);
+  return `\`${parts}\``;
+}
+
+function argumentOf(name: string): string {
+  return name.replaceAll(/\W/g, "_");
 }
 
 function objectText(parameters: readonly Parameter[]): string {

@@ -2,7 +2,7 @@ import type { Contract } from "../core/contract.ts";
 import { contractToJson } from "../core/contract-json.ts";
 import type { Counts } from "../core/ledger.ts";
 import type { RunEvent, RunSummary } from "../runtime/events.ts";
-import { rejectJson } from "./reject-lines.ts";
+import { rejectJson } from "../runtime/reject-json.ts";
 
 /** One event as the line of JSON that `--json` prints. */
 export function eventJson(event: RunEvent, more: Readonly<Record<string, unknown>> = {}): string {

@@ -165,3 +165,8 @@ function memoryBytes(text: string): number {
     remedy: `Give at least ${limit.memoryBytesMin / 2 ** 20}MB.`,
   });
 }
+
+/** A flag that may be given several times. */
+export function gather(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}

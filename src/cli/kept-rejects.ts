@@ -1,10 +1,8 @@
 import { MillraceError } from "../core/error.ts";
-import type { StoredReject } from "../core/reject.ts";
 import type { RejectFilter, Sink } from "../ports/sink.ts";
 import { openToRead } from "../runtime/reading.ts";
 import { Session } from "../runtime/session.ts";
 import { given, needed } from "./flags.ts";
-import { rejectJson } from "./reject-lines.ts";
 import { stderr } from "./screen.ts";
 
 /** Flags of every command about rejects. */
@@ -16,9 +14,6 @@ export interface RejectsFlags {
   readonly all?: boolean;
   readonly json?: boolean;
 }
-
-/** Rejects read at once. */
-const pageRejects = 1_000;
 
 /** Work on the sink that `--to` names, opened to read. */
 export async function reading(flags: RejectsFlags, work: (sink: Sink) => Promise<void>): Promise<void> {
@@ -35,20 +30,6 @@ export async function reading(flags: RejectsFlags, work: (sink: Sink) => Promise
   }
 }
 
-/** All rejects that the filter lets through, a page at a time, oldest first. */
-export async function* rejectPages(
-  sink: Sink,
-  filter: Omit<RejectFilter, "after" | "limit">,
-): AsyncIterable<readonly StoredReject[]> {
-  for (let after = -1n; ; ) {
-    const page = await sink.records.rejects({ ...filter, after, limit: pageRejects });
-    const last = page.at(-1);
-    if (last === undefined) return;
-    yield page;
-    after = last.id;
-  }
-}
-
 /** What a list of rejects is asked for. */
 export function filterOf(flags: RejectsFlags): Omit<RejectFilter, "after" | "limit"> {
   const { pipeline, code, all } = flags;
@@ -60,25 +41,4 @@ export function parseId(text: string): bigint {
   throw new MillraceError("USAGE", `"${text}" is not the number of a reject`, {
     remedy: "Take the number from millrace rejects list.",
   });
-}
-
-export function unknownReject(id: bigint, sink: Sink): MillraceError {
-  return new MillraceError("REJECT_UNKNOWN", `There is no reject ${id} in ${sink.shown}`, {
-    remedy: "Take the number from millrace rejects list --all.",
-  });
-}
-
-export function storedJson(reject: StoredReject): Record<string, unknown> {
-  const { id, pipeline, batch, source, record, state, attempts, rejectedAt } = reject;
-  return {
-    id: String(id),
-    pipeline,
-    source,
-    ...rejectJson(reject),
-    state,
-    attempts,
-    rejectedAt,
-    batch: String(batch),
-    number: record,
-  };
 }

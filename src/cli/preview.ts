@@ -15,7 +15,8 @@ import { addSourceFlags, addTargetFlags, wholeNumber } from "./flags.ts";
 import { rowLines } from "./grid.ts";
 import { type LoadFlags, loadRequest } from "./load.ts";
 import { chooseProject, isModulePath } from "./pipelines.ts";
-import { rejectJson, rejectLines } from "./reject-lines.ts";
+import { rejectJson } from "../runtime/reject-json.ts";
+import { rejectLines } from "./reject-lines.ts";
 import { stderr, stdout } from "./screen.ts";
 import { safeText } from "./shown.ts";
 

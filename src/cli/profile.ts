@@ -16,7 +16,8 @@ import { addMemoryFlag, addSourceFlags, given, type SourceFlags, sourceOptionsOf
 import { gridLines } from "./grid.ts";
 import { distinctText } from "./profile/distinct-text.ts";
 import { profilePage } from "./profile/page.ts";
-import { rejectJson, rejectLines } from "./reject-lines.ts";
+import { rejectJson } from "../runtime/reject-json.ts";
+import { rejectLines } from "./reject-lines.ts";
 import { stderr, stdout } from "./screen.ts";
 import { clip, safeText, valueText } from "./shown.ts";
 import { asInterruption, stopOnSignal } from "./stop.ts";

@@ -104,7 +104,8 @@ export class Progress {
   }
 }
 
-function bar(part: number): string {
+/** Full to the part of it, from 0 to 1. */
+export function bar(part: number): string {
   const full = Math.round(part * barChars);
   return `${"█".repeat(full)}${"░".repeat(barChars - full)}`;
 }

@@ -1,9 +1,6 @@
 import type { Reason, Reject } from "../core/reject.ts";
-import { jsonValue } from "../core/json-value.ts";
+import type { RejectLike } from "../runtime/reject-json.ts";
 import { clip, safeText } from "./shown.ts";
-
-/** What rejects on their way and rejects kept in a sink have in common. */
-export type RejectLike = Pick<Reject, "line" | "offset" | "bytes" | "truncated" | "reasons">;
 
 /** `hired.csv:43  column department_id: "8x" is not an integer`, a line for each reason, then the record, shortened. */
 export function rejectLines(source: string, reject: RejectLike, columns: number | undefined): string[] {
@@ -31,16 +28,4 @@ export function reasonText(reason: Reason): string {
 export function recordText(reject: Pick<Reject, "bytes" | "truncated">): string {
   const text = safeText(new TextDecoder().decode(reject.bytes).replace(/\r?\n$/, ""));
   return reject.truncated ? `${text}…` : text;
-}
-
-/** A reject as JSON: the record as text, and in base64 too where it is no UTF-8. */
-export function rejectJson(reject: RejectLike): Record<string, unknown> {
-  const { line, offset, truncated, reasons } = reject;
-  return { line, offset: jsonValue(offset), reasons, ...recordJson(reject.bytes), ...(truncated ? { truncated } : {}) };
-}
-
-function recordJson(bytes: Uint8Array): Record<string, string> {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const record = buffer.toString("utf8");
-  return Buffer.from(record, "utf8").equals(buffer) ? { record } : { record, recordBase64: buffer.toString("base64") };
 }

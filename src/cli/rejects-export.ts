@@ -1,28 +1,14 @@
 import { open } from "node:fs/promises";
 import { MillraceError } from "../core/error.ts";
-import type { StoredReject } from "../core/reject.ts";
+import { rejectCsv, rejectCsvHeader } from "../runtime/reject-csv.ts";
+import { rejectPages } from "../runtime/reject-choice.ts";
 import { countOf } from "./figures.ts";
-import { filterOf, reading, rejectPages, type RejectsFlags } from "./kept-rejects.ts";
+import { filterOf, reading, type RejectsFlags } from "./kept-rejects.ts";
 import { stdout } from "./screen.ts";
 
 interface ExportFlags extends RejectsFlags {
   readonly out: string;
 }
-
-const header = [
-  "id",
-  "pipeline",
-  "source",
-  "line",
-  "offset",
-  "code",
-  "column",
-  "value",
-  "reason",
-  "state",
-  "rejected_at",
-  "record",
-];
 
 /** A line for each reason of each reject. */
 export function exportRejects(flags: ExportFlags): Promise<void> {
@@ -30,10 +16,10 @@ export function exportRejects(flags: ExportFlags): Promise<void> {
     const file = await openNew(flags.out);
     let count = 0;
     try {
-      await file.write(csvLine(header));
+      await file.write(rejectCsvHeader);
       for await (const page of rejectPages(sink, filterOf(flags))) {
         count += page.length;
-        await file.write(page.flatMap(reasonRows).map(csvLine).join(""));
+        await file.write(page.map(rejectCsv).join(""));
       }
     } finally {
       await file.close();
@@ -53,23 +39,4 @@ async function openNew(path: string): ReturnType<typeof open> {
       cause,
     });
   }
-}
-
-function reasonRows(reject: StoredReject): string[][] {
-  const { id, pipeline, source, line, offset, state, rejectedAt, bytes } = reject;
-  const record = new TextDecoder().decode(bytes);
-  return reject.reasons.map(({ code, column, value, message }) => {
-    const reason = [code, column ?? "", value ?? "", message];
-    return [String(id), pipeline, source, String(line ?? ""), String(offset), ...reason, state, rejectedAt, record];
-  });
-}
-
-function csvLine(cells: readonly string[]): string {
-  return `${cells.map(csvCell).join(",")}\n`;
-}
-
-/** Text that a spreadsheet would take for a formula gets an apostrophe in front, which makes it text there. */
-export function csvCell(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

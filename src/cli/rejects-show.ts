@@ -1,6 +1,8 @@
 import type { StoredReject } from "../core/reject.ts";
 import { commandLine } from "./invocation.ts";
-import { parseId, reading, type RejectsFlags, storedJson, unknownReject } from "./kept-rejects.ts";
+import { unknownReject } from "../runtime/reject-choice.ts";
+import { storedJson } from "../runtime/reject-json.ts";
+import { parseId, reading, type RejectsFlags } from "./kept-rejects.ts";
 import { markedRecord } from "./marked-record.ts";
 import { placeOf, reasonText } from "./reject-lines.ts";
 import { stdout } from "./screen.ts";

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { toMillraceError } from "../core/error.ts";
 import type { Pipeline } from "../core/pipeline.ts";
+import type { Application } from "../http/server.ts";
 import { parseBytes } from "../runtime/config.ts";
 import type { RunEvent, RunSummary } from "../runtime/events.ts";
 import { runIn } from "../runtime/run.ts";
@@ -8,21 +9,17 @@ import { Session } from "../runtime/session.ts";
 import { chosenStages, stagesOf } from "../runtime/stages.ts";
 import { doneJson, eventJson } from "./event-json.ts";
 import { reportFailure } from "./failure.ts";
-import { addMemoryFlag, given } from "./flags.ts";
+import { addMemoryFlag, gather, given, wholeNumber } from "./flags.ts";
 import { sameCommand } from "./invocation.ts";
 import { chooseProject } from "./pipelines.ts";
+import { type ApplicationFlags, applicationNamed, runTurns } from "./run-application.ts";
 import { RunLog } from "./run-log.ts";
 import { stderr, stdout } from "./screen.ts";
 import { asInterruption, type Stop, stopOnSignal } from "./stop.ts";
 
-interface RunFlags {
-  readonly config?: string;
-  readonly once?: boolean;
+interface RunFlags extends ApplicationFlags {
   readonly stage?: string;
-  readonly memory?: number;
   readonly again?: boolean;
-  readonly json?: boolean;
-  readonly verbose?: boolean;
 }
 
 const examples = `
@@ -31,6 +28,7 @@ Examples:
   $ millrace run hired-employees --once             one of them, with what is there now
   $ millrace run pipelines/hired-employees.ts       one by its file; no project needed
   $ millrace run orders --stage 2                   one stage of a pipeline that is cut by .via, here and on other machines
+  $ millrace run rows --parallel 4 --once           an application that works in turns: replicas into tables
   $ millrace run --once --json | tail -1            for machines
 
 Pipelines are the modules in pipelines/, or what millrace.config.ts says. They share one process and one memory budget.
@@ -41,11 +39,16 @@ export function define(command: Command): void {
     .description("Run pipelines: follow their sources, or do once what is there.")
     .argument(
       "[pipeline...]",
-      "names of pipelines, or paths of modules that export them; all of the project when absent",
+      "names of pipelines, paths of modules that export them, or one application; all of the project when absent",
     )
     .option("--config <file>", "the project's configuration")
     .option("--once", "end when everything that is there is loaded")
     .option("--stage <stage>", "this stage alone of a pipeline that .via cuts: its number from 1, or its name");
+  command
+    .option("--parallel <n>", "of an application: parts that are pushed at the same time", wholeNumber(1, 64))
+    .option("--partitions <n>", "of an application: parts that a table is cut into", wholeNumber(1, 64))
+    .option("--data <folder>", "of an application: what is embedded (standard .millrace)")
+    .option("--set <setting>", "of an application: a setting, GROUP.NAME=VALUE; may be repeated", gather);
   addMemoryFlag(command)
     .option("--again", "load content that was loaded before once more")
     .option("--json", "one JSON object a line on standard output")
@@ -54,7 +57,9 @@ export function define(command: Command): void {
 }
 
 async function run(wanted: readonly string[], flags: RunFlags): Promise<void> {
-  const { config, pipelines } = await chooseProject(wanted, flags.config);
+  const project = await chooseProject(wanted, flags.config).catch((error: unknown) => otherwise(error, wanted));
+  if ("turn" in project) return runTurns(project.turn, flags);
+  const { config, pipelines } = project;
   const stop = stopOnSignal();
   // A service whose log has no reader any more ends in order.
   stdout.onClosed(() => stop.request());
@@ -77,6 +82,13 @@ async function run(wanted: readonly string[], flags: RunFlags): Promise<void> {
     await session.close();
     stop.dispose();
   }
+}
+
+/** What is no pipeline of the project may be an application. */
+async function otherwise(error: unknown, wanted: readonly string[]): Promise<{ readonly turn: Application }> {
+  const application = await applicationNamed(wanted);
+  if (application === undefined || toMillraceError(error).code !== "PIPELINE_UNKNOWN") throw error;
+  return { turn: application };
 }
 
 /** Side by side; with `once`, where a stage reads what the one before it has written, one after another. */

@@ -4,7 +4,7 @@ import { loadConfig, parseBytes } from "../runtime/config.ts";
 import { dataFolder } from "../runtime/settings.ts";
 import { type Application, type Role, roles, type RunningServer, startServer } from "../http/server.ts";
 import { builtInApplications } from "./applications.ts";
-import { addMemoryFlag, given, list, wholeNumber } from "./flags.ts";
+import { addMemoryFlag, gather, given, list, wholeNumber } from "./flags.ts";
 import { commandLine } from "./invocation.ts";
 import { stdout } from "./screen.ts";
 import { ServiceLog } from "./service-log.ts";
@@ -50,10 +50,6 @@ export function define(command: Command): void {
     .option("--json", "one JSON object a line on standard output")
     .addHelpText("after", examples)
     .action((flags: StartFlags) => start(flags));
-}
-
-function gather(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text];
 }
 
 async function start(flags: StartFlags): Promise<void> {

@@ -11,7 +11,8 @@ import { Session } from "../runtime/session.ts";
 import { type PlaceFate, type Trace, tracePlace, traceRow } from "../runtime/trace.ts";
 import { addToFlag, needed } from "./flags.ts";
 import { rowLines } from "./grid.ts";
-import { reasonText, recordText, rejectJson } from "./reject-lines.ts";
+import { rejectJson } from "../runtime/reject-json.ts";
+import { reasonText, recordText } from "./reject-lines.ts";
 import { stderr, stdout } from "./screen.ts";
 import { safeText } from "./shown.ts";
 

@@ -1,4 +1,4 @@
-import type { ReplicaEntry } from "../ports/replicas.ts";
+import type { ReplicaContent, ReplicaEntry } from "../ports/replicas.ts";
 import { contentOf, outcomeOf, pairsOf, type ReplicasBehaviour, type ReplicasScene, rowsOf } from "./replicas-scene.ts";
 
 /** What is written comes back, exactly and in order, under the name that it was written under and no other. */
@@ -12,6 +12,9 @@ export const contentBehaviours: readonly ReplicasBehaviour[] = [
   { name: "replaces rows and description as a whole", run: replaces },
   { name: "keeps a replica without rows", run: keepsEmpty },
   { name: "clears the rows and keeps the name", run: clears },
+  { name: "clears the very rows that it is given, and counts them", run: clearsEntries },
+  { name: "leaves rows that are not as they are given, and others", run: leavesChanged },
+  { name: "clears many rows, in any order, and is written again", run: clearsMany },
   { name: "removes a replica, which may come again", run: removes },
   { name: "keeps all of it when the place is opened again", run: survivesReopening },
   { name: "refuses names that cannot be", run: refusesNames },
@@ -117,6 +120,56 @@ async function clears({ replicas, expect }: ReplicasScene): Promise<void> {
   expect((await replicas.look("t"))?.meta.get("DB_NAME")).toEqual("1");
   await replicas.write("t", contentOf("2", rowsOf("2", 7)));
   expect(await pairsOf(replicas, "t")).toEqual(rowsOf("2", 7));
+}
+
+const piecesOf = (pairs: readonly (readonly [string, string])[]): ReplicaContent["entries"] =>
+  contentOf("", pairs).entries;
+
+async function clearsEntries({ replicas, expect }: ReplicasScene): Promise<void> {
+  const rows = rowsOf("1", 1_200);
+  await replicas.write("t", contentOf("1", rows));
+  await replicas.write("other", contentOf("1", rows));
+  const [some, rest] = [rows.filter((_, row) => row % 3 === 0), rows.filter((_, row) => row % 3 !== 0)];
+  expect(await replicas.clearEntries("t", piecesOf(some))).toEqual(400);
+  expect([await pairsOf(replicas, "t"), (await replicas.look("t"))?.rows]).toEqual([rest, 800]);
+  for (const count of [1, 500, 700]) expect(await pairsOf(replicas, "t", count)).toEqual(rest.slice(0, count));
+  expect(await replicas.clearEntries("t", piecesOf(some))).toEqual(0);
+  expect(await replicas.clearEntries("t", piecesOf(rest))).toEqual(800);
+  expect([await pairsOf(replicas, "t"), (await replicas.look("t"))?.rows, await replicas.names()]).toEqual([
+    [],
+    0,
+    ["other", "t"],
+  ]);
+  expect(await pairsOf(replicas, "other")).toEqual(rows);
+  expect(await replicas.clearEntries("not there", piecesOf(some))).toEqual(0);
+}
+
+async function leavesChanged(scene: ReplicasScene): Promise<void> {
+  const { replicas, expect } = scene;
+  await replicas.write("t", contentOf("1", rowsOf("1", 10)));
+  const before = await pairsOf(replicas, "t");
+  // Row 3 changes, and rows 10 and 11 come.
+  const now = [
+    ...before.map(([key, value]): [string, string] => [key, key === "3" ? '["new"]' : value]),
+    ["10", "[]"] as [string, string],
+    ["11", "[]"] as [string, string],
+  ];
+  await (await scene.other()).write("t", contentOf("2", now));
+  expect(await replicas.clearEntries("t", piecesOf(before))).toEqual(9);
+  expect(await pairsOf(replicas, "t")).toEqual([
+    ["3", '["new"]'],
+    ["10", "[]"],
+    ["11", "[]"],
+  ]);
+}
+
+async function clearsMany({ replicas, expect }: ReplicasScene): Promise<void> {
+  const rows = rowsOf("1", 20_000);
+  await replicas.write("t", contentOf("1", rows, {}, 2_000));
+  expect(await replicas.clearEntries("t", piecesOf(rows.slice(1).toReversed()))).toEqual(19_999);
+  expect(await pairsOf(replicas, "t")).toEqual(rows.slice(0, 1));
+  await replicas.write("t", contentOf("2", rows.slice(0, 30)));
+  expect(await pairsOf(replicas, "t")).toEqual(rows.slice(0, 30));
 }
 
 async function removes(scene: ReplicasScene): Promise<void> {

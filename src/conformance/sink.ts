@@ -7,6 +7,7 @@ import { modeBehaviours } from "./sink-mode.ts";
 import { prepareBehaviours } from "./sink-prepare.ts";
 import { recordBehaviours } from "./sink-record.ts";
 import { rejectBehaviours } from "./sink-reject.ts";
+import { rowBehaviours } from "./sink-rows.ts";
 import type { SinkBehaviour, SinkScene } from "./sink-scene.ts";
 import { unitBehaviours } from "./sink-unit.ts";
 import { valueBehaviours } from "./sink-value.ts";
@@ -21,6 +22,7 @@ const groups: readonly (readonly [string, readonly SinkBehaviour[]])[] = [
   ["what is kept besides rows", recordBehaviours],
   ["values and names", valueBehaviours],
   ["contention", contentionBehaviours],
+  ["rows one by one", rowBehaviours],
 ];
 
 /** Names of all behaviours, as `skips` may list them. */

@@ -53,6 +53,9 @@ export const errorCodes = {
   SINK_REFUSED: { exit: 1, title: "The destination refuses the statement" },
   MEMORY: { exit: 1, title: "The memory budget is too small for this work" },
   DISK: { exit: 1, title: "The local disk is full or cannot be written" },
+  ROW_EXISTS: { exit: 1, title: "There is such a row already" },
+  ROW_CHANGED: { exit: 1, title: "The row is not as it was" },
+  ROW_INVALID: { exit: 1, title: "The contract refuses the row" },
   INTERRUPTED: { exit: 130, title: "Interrupted" },
   INTERNAL: { exit: 1, title: "A fault in Millrace" },
 } as const;

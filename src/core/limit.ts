@@ -13,6 +13,8 @@ export const limit = {
   batchBytesMin: MiB,
   /** Records of one batch: fits the 24 bits that lineage leaves for the row within a batch. */
   batchRecords: 2 ** 22,
+  /** Lines that a text format of an application's own looks at to tell a record. */
+  formatLines: 1_000,
   /** A longer record is a reject of which the first `rejectBytes` are kept. */
   recordBytes: 16 * MiB,
   /** Bytes of a rejected record kept in `millrace_reject`. */
@@ -271,4 +273,30 @@ export const limit = {
   amqpConfirmMs: 15_000,
   /** How long the end of a connection is waited for. */
   amqpCloseMs: 2_000,
+  /** What is remembered of each pipeline of a service: seconds of figures, and delays of records. */
+  figureSeconds: 300,
+  figureDelays: 2_048,
+  /** How often the sinks are asked for what the overview shows, while somebody looks. */
+  overviewLookMs: 3_000,
+  /** Streams of the overview at once, and how often they tell. */
+  overviewStreams: 100,
+  overviewMs: 1_000,
+  /** Batches that the page of a pipeline is made of, and lanes that it shows. */
+  ledgerShown: 1_000,
+  lanesShown: 1_000,
+  /** How long a session of the console lasts, and how many a user has at once: the oldest give way. */
+  sessionMs: 12 * 3_600_000,
+  sessionsOfUser: 20,
+  /** Files of the console that are held. */
+  consoleFiles: 500,
+  /** The longest pause between two turns of an application that found nothing to do. */
+  turnPauseMaxMs: 15_000,
+  /** Rows over HTTP: those of one answer, those that come at once, and those that one request may change. */
+  rowsTake: 1_000_000,
+  rowsAtOnce: 1_000,
+  rowsChanged: 1_000,
+  rowsBodyBytes: 4 * MiB,
+  /** Characters of a query string of theirs, and conditions and values of one condition. */
+  rowsQueryChars: 8_192,
+  rowsConditions: 100,
 } as const;

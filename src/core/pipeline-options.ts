@@ -1,5 +1,6 @@
 import { MillraceError } from "./error.ts";
 import { limit } from "./limit.ts";
+import { isLineFormat } from "./line-format.ts";
 
 /** What an option may be: its test and how that reads. */
 type Rule = readonly [isRight: (value: unknown) => boolean, says: string];
@@ -25,8 +26,10 @@ function isReadyRule(value: unknown): boolean {
   return Number.isInteger(stableMs) && Number(stableMs) >= 1 && Number(stableMs) <= stableMsMax;
 }
 
+const [isNamedFormat, saysFormat] = oneOf("csv", "json", "ndjson", "parquet", "xlsx", "avro");
+
 export const sourceRules: Readonly<Record<string, Rule>> = {
-  format: oneOf("csv", "json", "ndjson", "parquet", "xlsx", "avro"),
+  format: [(value) => isLineFormat(value) || isNamedFormat(value), `${saysFormat}, or what lineFormat makes`],
   sheet: aText,
   header: aBoolean,
   delimiter: aChar,

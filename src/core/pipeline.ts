@@ -1,6 +1,7 @@
 import type { Column, Contract } from "./contract.ts";
 import { MillraceError } from "./error.ts";
 import type { Json, JsonObject } from "./json.ts";
+import type { LineFormat } from "./line-format.ts";
 import { contractToJson } from "./contract-json.ts";
 import { checkOptions, sinkRules, sourceRules, viaRules } from "./pipeline-options.ts";
 import { type ColumnBuilders, columnsOf, type RowOf } from "./table.ts";
@@ -13,9 +14,10 @@ export type Mode = (typeof modes)[number];
 export interface FormatOptions {
   /**
    * Of a file: `csv`, `json` (an array or values one after another), `ndjson`, `parquet` or `xlsx`; by the name's ending
-   * when absent. Of a log: `json`, which it is when absent, or `avro`, which needs a `registry`.
+   * when absent; or a text format of your own, made by `lineFormat`. Of a log: `json`, which it is when absent, or
+   * `avro`, which needs a `registry`.
    */
-  readonly format?: "csv" | "json" | "ndjson" | "parquet" | "xlsx" | "avro";
+  readonly format?: "csv" | "json" | "ndjson" | "parquet" | "xlsx" | "avro" | LineFormat;
   /** Of a workbook: the sheet to read; the first visible one when absent. */
   readonly sheet?: string;
   readonly header?: boolean;

@@ -12,6 +12,7 @@ import { DoubtfulRecords } from "./doubtful.ts";
 import type { Engine } from "./engine.ts";
 import { explainCheck } from "./failure.ts";
 import { passesThrough, passThroughCsv } from "./pass-through.ts";
+import { type PlainBatch, PlainBatches } from "./plain-batches.ts";
 import { rejectOf, rejectsOf } from "./rejects.ts";
 import { rowColumn } from "./own-columns.ts";
 import { type SourceSql, sourceSql } from "./source-sql.ts";
@@ -52,6 +53,7 @@ export class BatchChecker {
   readonly #plan: BatchPlan;
   readonly #check: Check;
   readonly #doubtful: DoubtfulRecords;
+  readonly #plainBatches: PlainBatches;
 
   private constructor(engine: Engine, connection: Connection, plan: BatchPlan) {
     this.#engine = engine;
@@ -59,6 +61,7 @@ export class BatchChecker {
     this.#plan = plan;
     this.#check = compileCheck(plan.contract);
     this.#doubtful = new DoubtfulRecords(this.#check);
+    this.#plainBatches = new PlainBatches(this.#check);
   }
 
   static async open(engine: Engine, plan: BatchPlan): Promise<BatchChecker> {
@@ -67,7 +70,7 @@ export class BatchChecker {
 
   /** `batch` is the number reserved for it, which lineage needs. */
   async check(raw: RawBatch, batch: bigint): Promise<CheckedBatch> {
-    const finder = { check: this.#check, doubtful: this.#doubtful };
+    const finder = { check: this.#check, doubtful: this.#doubtful, plainBatches: this.#plainBatches };
     const work = new BatchWork(this.#engine, this.#connection, this.#plan, finder, raw, batch);
     try {
       return await work.run();
@@ -86,6 +89,7 @@ export class BatchChecker {
 interface Finder {
   readonly check: Check;
   readonly doubtful: DoubtfulRecords;
+  readonly plainBatches: PlainBatches;
 }
 
 /** One batch on its way through the engine. */
@@ -95,6 +99,7 @@ class BatchWork {
   readonly #plan: BatchPlan;
   readonly #check: Check;
   readonly #doubtful: DoubtfulRecords;
+  readonly #plainBatches: PlainBatches;
   readonly #raw: RawBatch;
   readonly #batch: bigint;
   readonly #tables: string[] = [];
@@ -106,7 +111,7 @@ class BatchWork {
     engine: Engine,
     connection: Connection,
     plan: BatchPlan,
-    { check, doubtful }: Finder,
+    { check, doubtful, plainBatches }: Finder,
     raw: RawBatch,
     batch: bigint,
   ) {
@@ -115,6 +120,7 @@ class BatchWork {
     this.#plan = plan;
     this.#check = check;
     this.#doubtful = doubtful;
+    this.#plainBatches = plainBatches;
     this.#raw = raw;
     this.#batch = batch;
   }
@@ -124,6 +130,8 @@ class BatchWork {
     const columns = Object.entries(contract.columns).map(([name, column]) => ({ name, ...column }));
     const through = this.#plan.takes === "csv" && steps.length === 0;
     if (through && passesThrough(this.#raw, columns)) return this.#passThrough(columns);
+    const read = through ? await this.#plainBatches.read(this.#raw, this.#connection, this.#lineageBatch()) : undefined;
+    if (read !== undefined) return this.#fromBytes(columns, read);
     const checked = await this.#materialise();
     const bad = await badRecords(this.#connection, this.#check, checked);
     return steps.length === 0 ? this.#plain(columns, bad) : this.#stepped(columns, bad);
@@ -135,10 +143,23 @@ class BatchWork {
     const indexes = bad.map(({ index }) => index);
     const rows = this.#goodRows(columns, indexes);
     return this.#checkedBatch(
-      { ...rows, csv: async () => passThroughCsv(this.#raw, indexes, this.#plan.lineage ? this.#batch : undefined) },
+      { ...rows, csv: async () => passThroughCsv(this.#raw, indexes, this.#lineageBatch()) },
       this.#rejectsOf(bad),
       0,
     );
+  }
+
+  /** Whoever asks for more than CSV has the engine read the batch. */
+  #fromBytes(columns: readonly SinkColumn[], { bad, csv }: PlainBatch): CheckedBatch {
+    const rows = this.#goodRows(
+      columns,
+      bad.map(({ index }) => index),
+    );
+    return this.#checkedBatch({ ...rows, csv: async () => csv }, this.#rejectsOf(bad), 0);
+  }
+
+  #lineageBatch(): bigint | undefined {
+    return this.#plan.lineage ? this.#batch : undefined;
   }
 
   async #allBad(): Promise<readonly BadRecord[]> {

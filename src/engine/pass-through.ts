@@ -2,6 +2,7 @@ import type { Column } from "../core/contract.ts";
 import { encodeLineage } from "../core/lineage.ts";
 import type { CsvRows, SinkColumn } from "../ports/rows.ts";
 import type { RawBatch } from "../ports/source.ts";
+import { CountedDigits } from "./counted-digits.ts";
 import { csvRows } from "./csv-rows.ts";
 
 /**
@@ -103,37 +104,6 @@ function withLineage(
   return csvRows(kept.subarray(0, length), delimiter);
 }
 
-/** Writes the sum of a number and small ones that ascend: to count digits up is cheaper than to make texts of bigints. */
-class CountedDigits {
-  #digits: Uint8Array;
-  #added = 0;
-
-  constructor(first: bigint) {
-    this.#digits = Buffer.from(first.toString());
-  }
-
-  /** Where the next byte goes. `added` is not less than the last time. */
-  write(added: number, to: Uint8Array, at: number): number {
-    this.#add(added - this.#added);
-    this.#added = added;
-    const digits = this.#digits;
-    for (let place = 0; place < digits.length; place += 1) to[at + place] = digits[place] as number;
-    return at + digits.length;
-  }
-
-  #add(count: number): void {
-    for (let carry = count, place = this.#digits.length - 1; carry > 0; place -= 1) {
-      if (place < 0) {
-        this.#digits = Buffer.concat([Buffer.from("0"), this.#digits]);
-        place = 0;
-      }
-      const sum = (this.#digits[place] as number) - zero + carry;
-      this.#digits[place] = zero + (sum % 10);
-      carry = Math.floor(sum / 10);
-    }
-  }
-}
-
 /** Where a record ends whose next one starts at `next`. */
 export function lineEnd(text: Uint8Array, next: number): number {
   if (text[next - 1] !== newline) return next;
@@ -142,7 +112,6 @@ export function lineEnd(text: Uint8Array, next: number): number {
 
 const newline = 10;
 const carriageReturn = 13;
-const zero = 48;
 const quote = 34;
 
 /** For sources that do not say. Well-formed text: the parity of quotes tells what ends a record. */

@@ -50,7 +50,7 @@ function withEncodingFaults(bytes: Uint8Array, { table, taken }: Tokens): readon
     if (isText && found !== undefined) faulty.push(found);
     // The cut end of a record that is too long may fall within a character.
     else if (!isText && ((found?.faults ?? 0) & fault.tooLong) === 0) {
-      faulty.push({ record, faults: (found?.faults ?? 0) | fault.encoding, fields: found?.fields ?? 0 });
+      faulty.push({ record, fields: 0, ...found, faults: (found?.faults ?? 0) | fault.encoding });
     } else if (found !== undefined) faulty.push(found);
   }
   return faulty;
@@ -69,11 +69,12 @@ function goodRecords(table: RecordTable, faulty: readonly FaultyRecord[]): numbe
 function rejectOf(
   bytes: Uint8Array,
   table: RecordTable,
-  { record, faults, fields }: FaultyRecord,
+  faulty: FaultyRecord,
   place: FramePlace,
   bounds: ReadBounds,
   expected: number,
 ): Reject {
+  const { record } = faulty;
   const start = table.starts[record] as number;
   const end = table.ends[record] as number;
   return {
@@ -83,11 +84,11 @@ function rejectOf(
     // Copied: a reject outlives the batch's bytes.
     bytes: new Uint8Array(bytes.subarray(start, Math.min(end, start + bounds.rejectBytes))),
     truncated: end - start > bounds.rejectBytes,
-    reasons: reasonsOf(faults, fields, expected, bounds),
+    reasons: reasonsOf(faulty, expected, bounds),
   };
 }
 
-function reasonsOf(faults: number, fields: number, expected: number, bounds: ReadBounds): Reason[] {
+function reasonsOf({ faults, fields, says = "" }: FaultyRecord, expected: number, bounds: ReadBounds): Reason[] {
   const reasons: Reason[] = [];
   const say = (bit: number, code: Reason["code"], message: string): void => {
     if ((faults & bit) !== 0) reasons.push({ code, message });
@@ -99,6 +100,7 @@ function reasonsOf(faults: number, fields: number, expected: number, bounds: Rea
   say(fault.tooLong, "too_long", `the record is longer than ${bounds.recordBytes} bytes`);
   say(fault.lineEndInString, "malformed", "a string holds a line end, or is not closed");
   say(fault.cutShort, "malformed", "the file ends too early, in the middle of this");
+  say(fault.own, "malformed", says);
   say(fault.nul, "malformed", "the record holds a NUL byte");
   say(fault.encoding, "encoding", "the record is not valid UTF-8");
   return reasons;

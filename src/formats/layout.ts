@@ -1,10 +1,12 @@
 import type { JsonObject } from "../core/json.ts";
+import { isLineFormat, type LineFormat } from "../core/line-format.ts";
 import type { FormatOptions } from "../core/pipeline.ts";
 import { csvFormat, frameCsv } from "./csv/frame.ts";
-import type { Columns } from "./csv/header.ts";
+import { type Columns, columnsByHeader } from "./csv/header.ts";
 import { csvLayout } from "./csv/layout.ts";
 import { frameLines } from "./json/lines.ts";
 import { frameValues, jsonStart } from "./json/values.ts";
+import { frameOwn, keptLineFormat } from "./lines/frame.ts";
 import type { Coding } from "./decode.ts";
 import type { Frame, ReadBounds } from "./frame.ts";
 import type { Sniffed } from "./sniff.ts";
@@ -34,6 +36,7 @@ export function textLayout(
 ): TextLayout {
   const { coding } = sniffed;
   const ignoreExtra = options.ignoreExtra === true;
+  if (isLineFormat(options.format)) return ownLayout(sniffed, options.format, ignoreExtra, columns, source);
   if (sniffed.format === "ndjson") {
     return {
       coding,
@@ -64,6 +67,26 @@ export function textLayout(
     format: csvFormat(shape),
     cut: { dialect: shape, blankIsRecord: shape.columns.length === 1 },
     frame: (bounds) => frameCsv(shape, bounds),
+  };
+}
+
+/** A record is found from the one before it, so that such a file is read from its start only. */
+function ownLayout(
+  { coding, headByte }: Sniffed,
+  format: LineFormat,
+  ignoreExtra: boolean,
+  columns: Columns | undefined,
+  source: string,
+): TextLayout {
+  const names = columns === undefined ? format.columns : columnsByHeader(format.columns, columns, ignoreExtra, source);
+  const shape = { format, columns: names, file: source.split(/[\\/]/).at(-1) ?? source };
+  return {
+    coding,
+    byte: headByte,
+    line: 1,
+    format: keptLineFormat(shape),
+    cut: undefined,
+    frame: (bounds) => frameOwn(shape, bounds),
   };
 }
 

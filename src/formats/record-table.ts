@@ -8,6 +8,8 @@ export const fault = {
   encoding: 32,
   lineEndInString: 64,
   cutShort: 128,
+  /** What a format of an application's own says. */
+  own: 256,
 } as const;
 
 /**
@@ -38,6 +40,8 @@ export interface FaultyRecord {
   readonly faults: number;
   /** Fields found; counts only with `fault.columns`. */
   readonly fields: number;
+  /** With `fault.own`. */
+  readonly says?: string;
 }
 
 /**

@@ -1,20 +1,27 @@
 import { MillraceError } from "../core/error.ts";
 import type { JsonObject } from "../core/json.ts";
 import { limit } from "../core/limit.ts";
+import type { LineFormat } from "../core/line-format.ts";
 import type { Reject } from "../core/reject.ts";
 import type { RawBatch, RecordAt, RecordText } from "../ports/source.ts";
 import { frameCsv } from "./csv/frame.ts";
 import type { Frame, Framed, ReadBounds } from "./frame.ts";
 import { frameLines } from "./json/lines.ts";
 import { frameValues } from "./json/values.ts";
+import { frameOwn } from "./lines/frame.ts";
 
 /**
  * Records given one by one, such as rejects to be replayed, as a batch: record `n` is `records[n]`. `format` is what
  * the batch that they came from said. What is not exactly one record is malformed. Throws FILE_FORMAT for a format
- * that is not known.
+ * that is not known; `own` is the one that the application defines.
  */
-export function batchOfRecords(format: JsonObject, records: readonly RecordAt[], bounds: ReadBounds = limit): RawBatch {
-  const frame = frameOf(format, bounds);
+export function batchOfRecords(
+  format: JsonObject,
+  records: readonly RecordAt[],
+  bounds: ReadBounds = limit,
+  own?: LineFormat,
+): RawBatch {
+  const frame = frameOf(format, bounds, own);
   const framed = records.map(({ bytes, line }) => frame(bytes, true, { byte: 0, line: line ?? 1 }));
   const good: number[] = [];
   const malformed: Reject[] = [];
@@ -37,7 +44,7 @@ export function batchOfRecords(format: JsonObject, records: readonly RecordAt[],
   };
 }
 
-function frameOf(format: JsonObject, bounds: ReadBounds): Frame {
+function frameOf(format: JsonObject, bounds: ReadBounds, own: LineFormat | undefined): Frame {
   const {
     format: name,
     delimiter,
@@ -45,6 +52,7 @@ function frameOf(format: JsonObject, bounds: ReadBounds): Frame {
     columns,
     nullText,
     ignoreExtra,
+    file,
   } = format as Readonly<Record<string, unknown>>;
   if (name === "ndjson") return frameLines(ignoreExtra === true, bounds);
   if (name === "json") return frameValues(false, ignoreExtra === true, bounds);
@@ -52,15 +60,21 @@ function frameOf(format: JsonObject, bounds: ReadBounds): Frame {
     const shape = {
       delimiter: delimiter.charCodeAt(0),
       quote: quote === "" ? -1 : quote.charCodeAt(0),
-      columns: columns.map((column) => (typeof column === "string" ? column : undefined)),
+      columns: columns.map(nameOf),
       nullText: typeof nullText === "string" ? nullText : undefined,
     };
     return frameCsv(shape, bounds);
   }
+  if (own !== undefined && own.name === name && Array.isArray(columns)) {
+    return frameOwn({ format: own, columns: columns.map(nameOf), file: typeof file === "string" ? file : "" }, bounds);
+  }
   throw new MillraceError("FILE_FORMAT", `Records of the format ${JSON.stringify(name)} cannot be read again`, {
-    remedy: "They were kept by another version of Millrace; use that one.",
+    remedy:
+      "Where the application defined the format, name its pipeline; else they were kept by another version of Millrace.",
   });
 }
+
+const nameOf = (column: unknown): string | undefined => (typeof column === "string" ? column : undefined);
 
 function rejectOf(
   record: number,

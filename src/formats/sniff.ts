@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
+import { isLineFormat } from "../core/line-format.ts";
 import type { FormatOptions } from "../core/pipeline.ts";
 import { byteOf } from "./csv/dialect.ts";
 import { type Coding, decodeFrom, isSeekable, type ReadRaw } from "./decode.ts";
@@ -8,7 +9,8 @@ import type { Encoding } from "./transcode.ts";
 import { ByteWindow } from "./window.ts";
 import { encrypted, isEncryptedContainer } from "./xlsx/protection.ts";
 
-export type Format = "csv" | "json" | "ndjson" | "parquet" | "xlsx";
+/** `own`: one that an application defines. */
+export type Format = "csv" | "json" | "ndjson" | "parquet" | "xlsx" | "own";
 
 /** What the first bytes of a file tell. */
 export interface Sniffed {
@@ -37,7 +39,8 @@ export async function sniff(read: ReadRaw, source: string, options: FormatOption
       ? "zstd"
       : undefined;
   const isParquet = startsWith(raw.bytes, [...Buffer.from("PAR1")]);
-  const format = options.format ?? (isParquet ? "parquet" : formatByName(source));
+  const wanted = isLineFormat(options.format) ? "own" : options.format;
+  const format = wanted ?? (isParquet ? "parquet" : formatByName(source));
   const plain: Coding = { compression, encoding: "utf-8", bomBytes: 0, loneReturns: false };
   if (format === "xlsx") return workbook(raw.bytes, read, source, plain);
   if (format === "parquet") return parquet(raw.bytes, source, isParquet, plain);

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import multipart from "@fastify/multipart";
 import Fastify, { type FastifyInstance, type FastifyServerOptions, LogController } from "fastify";
+import type { Sessions } from "../runtime/sessions.ts";
 import type { Users } from "../runtime/users.ts";
 import { limit } from "../core/limit.ts";
 import { answerErrors, tooLarge } from "./errors.ts";
@@ -12,6 +13,7 @@ import { ShortAnswers } from "./short-answers.ts";
 /** What the routes share, as `app.millrace`. */
 export interface AppServices {
   readonly users: Users;
+  readonly sessions: Sessions;
   readonly version: string;
   /** Largest body taken, in bytes. */
   readonly bodyBytes: number;

@@ -44,6 +44,8 @@ export interface ApplicationContext<Rules extends SettingRules = SettingRules> {
     options: Omit<FileRelationOptions, "folder">,
     work: (relation: FileRelation) => Promise<Result>,
   ): Promise<Result>;
+  /** A folder for temporary files of this process. */
+  readonly scratch: string;
   /** Says something to those who watch the service. */
   notice(text: string): void;
   /** Milliseconds since 1970. */
@@ -59,8 +61,29 @@ export interface OpenApplication {
   routes(app: FastifyInstance): void;
   /** Followed for as long as the service runs. */
   readonly pipelines?: readonly (Pipeline | WatchedPipeline)[];
+  /** What is done over and over. */
+  readonly cycle?: Cycle;
   /** Ends what the application does by itself; called when no request is under way any more. */
   close?(): Promise<void>;
+}
+
+/** Work in turns: by a service that wants it, or by `millrace run NAME`. */
+export interface Cycle {
+  /** Whether a service does it by itself. */
+  readonly isWanted: boolean;
+  /** One turn; resolves with whether there was anything to do. */
+  turn(watch: CycleWatch): Promise<boolean>;
+}
+
+/** Who watches a turn. */
+export interface CycleWatch {
+  /** So many rows are to be done. */
+  begun(what: string, rows: number): void;
+  /** So many more of them are. */
+  done(rows: number): void;
+  say(line: string): void;
+  /** What came of it. */
+  summary(lines: readonly string[]): void;
 }
 
 /** A pipeline, and who looks at its batches beside the sink. */

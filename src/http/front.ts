@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Application } from "./application.ts";
 
-/** `GET /`: what this is, as JSON for programs; people with a browser are sent to the console. */
+/** `GET /`: what this is, as JSON for programs; a browser is sent to the console. */
 export function addFront(app: FastifyInstance, applications: readonly Application[]): void {
   const message = "Millrace is running. Routes are described at /docs and /openapi.json.";
   const about = Object.fromEntries(applications.map((one) => [one.name, one.about]));
@@ -21,7 +21,7 @@ export function addFront(app: FastifyInstance, applications: readonly Applicatio
   };
   app.get("/", { schema }, async (request, reply) => {
     reply.header("vary", "accept");
-    if (wantsPage(request.headers.accept)) return reply.sendPage();
+    if (wantsPage(request.headers.accept)) return reply.redirect("/console/");
     return { message, applications: about, docs: "/docs" };
   });
 }

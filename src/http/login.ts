@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { signedIn } from "./session.ts";
 import type { Role, User, Users } from "../runtime/users.ts";
 import { TooManyLogins } from "../runtime/users.ts";
 import type { Fields } from "./fields.ts";
@@ -21,11 +22,12 @@ interface Credentials {
  */
 export async function receiveAs(app: FastifyInstance, request: FastifyRequest, role: Role): Promise<ReceivedForm> {
   const { users, scratch, bodyBytes } = app.millrace;
-  const isBasic = request.headers.authorization !== undefined;
-  if (isBasic) await login(users, request, role, undefined);
+  // Who says in the head of the request who calls is checked before a body is received.
+  const isEarly = request.headers.authorization !== undefined || (await signedIn(request)) !== undefined;
+  if (isEarly) await login(users, request, role, undefined);
   const received = await receiveForm(request, scratch, bodyBytes);
   try {
-    if (!isBasic) await login(users, request, role, received.posted);
+    if (!isEarly) await login(users, request, role, received.posted);
     if (request.validationError !== undefined && request.validationError !== null) throw request.validationError;
     return received;
   } catch (error) {
@@ -35,8 +37,8 @@ export async function receiveAs(app: FastifyInstance, request: FastifyRequest, r
 }
 
 /**
- * The user that a request names by HTTP Basic, or by the fields `username` and `password` of its form, who must have
- * the role at least. `fields` is undefined for routes without a form. Throws 401 (Basic) or 400 (form) for wrong
+ * The user that a request names by HTTP Basic, by the session it carries, or by the fields `username` and `password` of
+ * its form, who must have the role at least. `fields` is undefined for routes without a form. Throws 401 (Basic) or 400 (form) for wrong
  * credentials, 422 for missing fields, 403 for a role that is too low.
  */
 export async function login(
@@ -45,16 +47,37 @@ export async function login(
   role: Role,
   fields: Fields | undefined,
 ): Promise<User> {
-  const credentials = basicOf(request) ?? formOf(fields);
-  const user = await verified(users, credentials);
+  const basic = basicOf(request);
+  const session = basic === undefined ? await signedIn(request) : undefined;
+  const credentials = basic ?? (session === undefined ? formOf(fields) : undefined);
+  const user = credentials === undefined ? session?.user : await verified(users, credentials);
   if (user === undefined) {
-    throw credentials.scheme === "basic" ? new Problem(401, wrong, challenge) : new Problem(400, wrong);
+    throw credentials?.scheme === "form" ? new Problem(400, wrong) : new Problem(401, wrong, challenge);
   }
   if (!users.allows(user, role)) throw forbidden(user, role);
   return user;
 }
 
-async function verified(users: Users, { name, password }: Credentials): Promise<User | undefined> {
+/**
+ * The same for routes of the console: who is not signed in is told so without a challenge, or a browser would open a
+ * window of its own.
+ */
+export async function requireRole(request: FastifyRequest, role: Role): Promise<User> {
+  try {
+    return await login(request.server.millrace.users, request, role, undefined);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 401) throw error;
+    const isBasic = request.headers.authorization !== undefined;
+    if (isBasic) throw error;
+    throw problem(401, "LOGIN_REFUSED", "You are not signed in", "Sign in, or send a user and password by HTTP Basic.");
+  }
+}
+
+/** The user of that name and password; undefined when they are wrong. 503 when too many logins wait already. */
+export async function verified(
+  users: Users,
+  { name, password }: Pick<Credentials, "name" | "password">,
+): Promise<User | undefined> {
   try {
     return await users.verify(name, password);
   } catch (error) {

@@ -16,6 +16,7 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
       components: {
         securitySchemes: {
           basic: { type: "http", scheme: "basic", description: "millrace user add NAME --role ROLE" },
+          session: { type: "apiKey", in: "cookie", name: "millrace_session", description: "POST /api/session" },
         },
       },
     },
@@ -93,7 +94,10 @@ const answers: Readonly<Record<number, readonly [string, object]>> = {
   404: ["There is no such thing", errorSchema],
   405: ["It cannot be done with this", errorSchema],
   409: ["It is not what it should be", errorSchema],
+  406: ["It cannot be had in a form that Accept names", errorSchema],
+  412: ["The row is not as If-Match says", errorSchema],
   413: ["The body is too large", errorSchema],
+  414: ["The address is too long", errorSchema],
   422: ["A field is missing or has a wrong value", detailSchema],
   429: ["Too many requests; Retry-After says when to come again", errorSchema],
   503: ["The database is away or busy; Retry-After says when to come again", errorSchema],

@@ -46,8 +46,12 @@ export const missingField = (where: string, name: string): FieldFault => ({
 const statusOf: Partial<Record<ErrorCode, number>> = {
   BACKUP_UNKNOWN: 404,
   BACKUP_INVALID: 409,
+  PIPELINE_UNKNOWN: 404,
   REJECT_UNKNOWN: 404,
   ROW_UNKNOWN: 404,
+  ROW_EXISTS: 409,
+  ROW_CHANGED: 412,
+  ROW_INVALID: 422,
   FENCED: 409,
   SINK_UNREACHABLE: 503,
   SINK_BUSY: 503,

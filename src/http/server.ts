@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import type { FastifyInstance, FastifyServerOptions } from "fastify";
 import { MillraceError } from "../core/error.ts";
 import type { Pipeline } from "../core/pipeline.ts";
@@ -8,18 +7,22 @@ import { setting, type SettingsOf } from "../core/setting.ts";
 import type { LoadedConfig } from "../runtime/config.ts";
 import { openStore } from "../runtime/schemes.ts";
 import { Service, type ServiceEvent } from "../runtime/service.ts";
+import { Sessions } from "../runtime/sessions.ts";
 import { Settings } from "../runtime/settings.ts";
-import { Tickets } from "../runtime/tickets.ts";
 import { Users, userSettings } from "../runtime/users.ts";
 import { buildApp } from "./app.ts";
-import type { Application, ApplicationContext, WatchedPipeline } from "./application.ts";
+import type { Application, Cycle, CycleWatch, WatchedPipeline } from "./application.ts";
+import { applicationContext } from "./application-context.ts";
 
-export type { Application } from "./application.ts";
+export type { Application, CycleWatch } from "./application.ts";
+export { runApplication } from "./run-application.ts";
+import { addApi } from "./api/routes.ts";
 import { addConsole } from "./console.ts";
 import { addFront } from "./front.ts";
 import { addHealth } from "./health.ts";
 import { loggerOptions, logRequests } from "./log.ts";
 import { Metrics } from "./metrics.ts";
+import { addSessions } from "./session.ts";
 
 /** Settings of the server itself. */
 export const httpSettings = {
@@ -107,7 +110,8 @@ async function listen(
   );
   await store.open();
   const users = new Users(store, { now: () => service.session.context.now() });
-  const services = { users, version: options.version, bodyBytes: http.bodyBytes, scratch: service.scratch };
+  const sessions = new Sessions(store, users, () => service.session.context.now());
+  const services = { users, sessions, version: options.version, bodyBytes: http.bodyBytes, scratch: service.scratch };
   const app = await buildApp({
     services,
     rateLimit: http.rateLimit,
@@ -119,6 +123,7 @@ async function listen(
     metrics.addTo(app);
     logRequests(app);
     await addConsole(app);
+    addSessions(app);
     addFront(app, options.applications);
     addHealth(app, service);
     const { role = "all" } = options;
@@ -126,11 +131,12 @@ async function listen(
     for (const application of options.applications) {
       opened.push(await open(application, settings, service, app, role));
     }
+    if (role !== "work") addApi(app, service);
     const url = await listenAt(app, http);
     // Behind listening: a second start by mistake must not take the lanes of the first.
-    if (role !== "serve") for (const { pipelines } of opened) followAll(service, pipelines);
+    if (role !== "serve") for (const one of opened) followAll(service, one);
     const places = opened.flatMap((one) => one.places);
-    return { app, url, places, hasUsers: await hasAny(users), close: closing(app, service, opened) };
+    return { app, url, places, hasUsers: await users.hasAny(), close: closing(app, service, opened) };
   } catch (error) {
     await app.close();
     throw error;
@@ -146,54 +152,42 @@ async function open(
 ): Promise<OpenedApplication> {
   const { name } = application;
   const values = settings.of(name, application.settings);
-  const context: ApplicationContext = {
-    settings: values,
-    warehouse: (url, contracts) => service.warehouse(name, url, contracts),
-    backups: (place) => service.backups(place),
-    insights: (folder, warehouse) => service.insights(fileURLToPath(folder), warehouse),
-    log: (url) => service.log(url),
-    appendable: (url) => service.appendable(url),
-    store: (url) => service.store(url),
-    replicas: (url) => service.replicas(url),
-    drop: (url) => service.drop(url),
-    notifier: (url) => service.notifier(url),
-    tickets: (parts, repair) => new Tickets({ ...parts, context: service.session.context }, repair),
-    relation: (url, options, work) => service.relation(url, options, work),
-    notice: (text) => service.session.context.notice(text),
-    now: () => service.session.context.now(),
-    stopping: service.stopping,
-    schedule: (what, pattern, work) => {
-      if (role !== "serve") service.schedule(what, pattern, work);
-    },
-  };
+  const context = applicationContext(service, name, values, role !== "serve");
   const opened = await application.open(context);
   if (role !== "work") opened.routes(app);
+  const pipelines = opened.pipelines ?? [];
+  for (const one of pipelines) await service.catalogue.add(name, "watch" in one ? one.pipeline : one);
   const places = Object.entries(application.settings).flatMap(([key, { kind }]) => {
     const value = values[key];
     return kind === "place" && value !== ""
       ? [{ setting: `${name}.${key}`, shown: parsePlace(String(value)).shown }]
       : [];
   });
-  return { places, pipelines: opened.pipelines ?? [], close: async () => opened.close?.() };
+  const cycle = opened.cycle?.isWanted === true ? opened.cycle : undefined;
+  return { name, places, pipelines, cycle, close: async () => opened.close?.() };
 }
 
 interface OpenedApplication {
+  readonly name: string;
+  readonly cycle: Cycle | undefined;
   close(): Promise<void>;
   readonly places: readonly UsedPlace[];
   readonly pipelines: readonly (Pipeline | WatchedPipeline)[];
 }
 
-function followAll(service: Service, pipelines: OpenedApplication["pipelines"]): void {
+function followAll(service: Service, { name, pipelines, cycle }: OpenedApplication): void {
+  if (cycle !== undefined)
+    service.repeat(name, () => cycle.turn(serviceWatch((text) => service.session.context.notice(text))));
   for (const one of pipelines) {
     if ("watch" in one) service.follow(one.pipeline, one.watch);
     else service.follow(one);
   }
 }
 
-/** For a hint at the start: what is wrong with a user's entry is told to who asks for the users. */
-async function hasAny(users: Users): Promise<boolean> {
-  const found = await users.list().catch(() => undefined);
-  return found === undefined || found.length > 0;
+/** A service tells what came of a turn, not each step. */
+function serviceWatch(notice: (text: string) => void): CycleWatch {
+  const nothing = (): void => undefined;
+  return { begun: nothing, done: nothing, say: nothing, summary: (lines) => notice(lines.at(-1) ?? "") };
 }
 
 type HttpSettings = SettingsOf<typeof httpSettings>;

@@ -55,6 +55,12 @@ export interface Replicas {
   entries(name: string, count?: number): AsyncIterable<readonly ReplicaEntry[]>;
   /** Removes the rows; the name stays registered. False when there is no such replica. */
   clear(name: string): Promise<boolean>;
+  /**
+   * Removes the rows that have these keys and still these very values, and no others: one that was changed, or came, since
+   * they were read stays. Those who read meanwhile may miss them. Resolves with how many it were; none when there is no such
+   * replica. Where it fails half-way some are removed. `entries` come in pieces, no key twice.
+   */
+  clearEntries(name: string, entries: AsyncIterable<readonly ReplicaEntry[]>): Promise<number>;
   /** Removes the replica. False when there was none. */
   remove(name: string): Promise<boolean>;
   close(): Promise<void>;

@@ -4,6 +4,7 @@ import type { LedgerEntry } from "../core/ledger.ts";
 import type { Mode } from "../core/pipeline.ts";
 import type { Reason, Reject, StoredReject } from "../core/reject.ts";
 import type { FailureKind } from "../core/retry.ts";
+import type { RowKey, RowSelection } from "../core/row-selection.ts";
 import type { EngineParameter, EngineRow } from "./engine.ts";
 import type { Rows, SinkColumn } from "./rows.ts";
 
@@ -90,6 +91,11 @@ export interface SinkBatch {
    * Either way its `attempts`, 1 when it was first kept, goes up by one. Throws FENCED when one of them is not open.
    */
   readonly replays?: readonly bigint[];
+  /**
+   * Only of units that can `lock`: rows that are removed, by their keys, which are all different. Each is one record read,
+   * and counts as merged: it changed a row that was there. Throws ROW_UNKNOWN when one is not there. Such a batch has no rows.
+   */
+  readonly removes?: readonly RowKey[];
 }
 
 /** What a written batch did. read = loaded + merged + filtered + rejected holds for it, or `write` throws NOT_BALANCED. */
@@ -114,6 +120,11 @@ export interface Unit {
    * Message ids already in `millrace_seen` throw `RepeatedMessages`; the runner drops them and writes again in a new unit.
    */
   write(batch: SinkBatch): Promise<WriteResult>;
+  /**
+   * The rows of these keys as they stand now, with all columns of the target, in the order of the keys; undefined where
+   * there is none. Until the unit ends nobody else changes or removes those that are there. Absent where a sink has no keys.
+   */
+  lock?(keys: readonly RowKey[]): Promise<readonly (EngineRow | undefined)[]>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
 }
@@ -255,6 +266,10 @@ export interface Sink {
    * `$1`, `$2`, …; one statement is one consistent look at the place, however long it is read.
    */
   query(sql: string, parameters?: readonly EngineParameter[]): AsyncIterable<readonly EngineRow[]>;
+  /** Rows of a table, in pieces: one consistent look, as `query`. Absent where a sink has no tables that can be asked so. */
+  select?(selection: RowSelection): AsyncIterable<readonly EngineRow[]>;
+  /** How many rows meet the conditions of the selection. There when `select` is. */
+  count?(selection: RowSelection): Promise<number>;
   /**
    * Lets other processes of this user on this machine work with the place through this one, until it closes. For places
    * that one process at a time can hold, called by services, which hold them for long. Absent where it is not needed.

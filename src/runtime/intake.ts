@@ -3,6 +3,7 @@ import type { Claim, Position } from "../core/checkpoint.ts";
 import { MillraceError } from "../core/error.ts";
 import { addCounts, type Counts, noCounts } from "../core/ledger.ts";
 import { limit } from "../core/limit.ts";
+import type { RowKey } from "../core/row-selection.ts";
 import type { Reject } from "../core/reject.ts";
 import type { BatchChecker } from "../engine/batch.ts";
 import { receivedCsv } from "../formats/csv/received.ts";
@@ -12,6 +13,7 @@ import type { OnEvent } from "./events.ts";
 import { type Prepared, prepareBatch, samePosition, sinkBatch, timeNow, writeGathering } from "./lane-run.ts";
 import type { SinkServices } from "./lane-services.ts";
 import { patiently } from "./patience.ts";
+import { removalBatch } from "./removal.ts";
 import { type OpenSinkPipeline, prepareSink } from "./sink-preparation.ts";
 import { Slots } from "./slots.ts";
 
@@ -22,6 +24,16 @@ export interface Handover {
   readonly sizeBytes: number;
   /** All bytes from the start, each time it is called: a commit whose answer is lost is done again. */
   bytes(): AsyncIterable<Uint8Array>;
+  /** Looks around in the transaction before anything is written to it; what it throws undoes it. */
+  guard?(unit: Unit): Promise<void>;
+  /** Looks at what has become of it before it is committed; what it throws undoes it. */
+  confirm?(receipt: Receipt): void;
+}
+
+/** Rows that somebody wants to be gone, all of them or none. */
+export interface Removal extends Pick<Handover, "source" | "guard"> {
+  /** All different. */
+  readonly keys: readonly RowKey[];
 }
 
 /** What became of a handover, all of it durable. */
@@ -45,6 +57,11 @@ interface HeldLane {
   readonly checker: BatchChecker;
   claim: Claim | undefined;
 }
+
+type About = Pick<Handover, "source" | "sizeBytes">;
+
+/** One attempt. `note` is told what will be so once the commit, which comes next, arrives. */
+type Attempt = (held: HeldLane, claim: Claim, note: (outcome: Outcome) => void) => Promise<Outcome>;
 
 interface Outcome {
   readonly end: Position;
@@ -87,11 +104,21 @@ export class Intake {
    * many wait already, and with the sink's error when it stays away: nothing of the handover is committed then, unless
    * it was only the answer that was lost.
    */
-  async take(handover: Handover): Promise<Receipt> {
+  take(handover: Handover): Promise<Receipt> {
+    return this.#inTurn(handover, (held, claim, note) => this.#write(held, claim, handover, note));
+  }
+
+  /** Resolves when the rows are gone, durably. Rejects with ROW_UNKNOWN when one is not there, and as `take`. */
+  remove(removal: Removal): Promise<Receipt> {
+    const about = { source: removal.source, sizeBytes: 0 };
+    return this.#inTurn(about, (held, claim, note) => this.#remove(held, claim, removal, note));
+  }
+
+  async #inTurn(about: About, attempt: Attempt): Promise<Receipt> {
     if (this.#waiting >= limit.intakeWaiting) throw tooMany();
     this.#waiting += 1;
     try {
-      return await this.#slots.hold(() => this.#takeInLane(handover));
+      return await this.#slots.hold(() => this.#takeInLane(about, attempt));
     } finally {
       this.#waiting -= 1;
     }
@@ -102,10 +129,10 @@ export class Intake {
     this.#open.clear();
   }
 
-  async #takeInLane(handover: Handover): Promise<Receipt> {
+  async #takeInLane(about: About, attempt: Attempt): Promise<Receipt> {
     const held = this.#free.pop() ?? (await this.#newLane());
     try {
-      return await this.#commit(held, handover);
+      return await this.#commit(held, about, attempt);
     } catch (error) {
       held.claim = undefined;
       throw error;
@@ -122,16 +149,16 @@ export class Intake {
     return held;
   }
 
-  async #commit(held: HeldLane, handover: Handover): Promise<Receipt> {
+  async #commit(held: HeldLane, about: About, attempt: Attempt): Promise<Receipt> {
     let before: Outcome | undefined;
-    return patiently(this.#services.patience, async (attempt) => {
-      if (attempt > 1 || held.claim === undefined) held.claim = await this.#claim(held.lane);
+    return patiently(this.#services.patience, async (count) => {
+      if (count > 1 || held.claim === undefined) held.claim = await this.#claim(held.lane);
       // The commit had arrived although its answer was lost.
       if (before !== undefined && samePosition(held.claim.position, before.end)) return before.receipt;
       const note = (outcome: Outcome): void => void (before = outcome);
-      const outcome = await this.#write(held, held.claim, handover, note);
+      const outcome = await attempt(held, held.claim, note);
       held.claim = { ...held.claim, position: outcome.end };
-      this.#report(handover, outcome.receipt);
+      this.#report(about, outcome.receipt);
       return outcome.receipt;
     });
   }
@@ -141,7 +168,6 @@ export class Intake {
     return sink.claim(target.pipeline, id, source, initial);
   }
 
-  /** One attempt. `note` is told what will be so once the commit, which comes next, arrives. */
   async #write(held: HeldLane, claim: Claim, handover: Handover, note: (outcome: Outcome) => void): Promise<Outcome> {
     const reader = this.#read(handover, claim.position.row);
     const lane = { ...held.lane, source: handover.source };
@@ -152,7 +178,9 @@ export class Intake {
       return await this.#services.units.hold(async () => {
         const unit = await this.#services.sink.begin(this.#services.target);
         try {
+          await handover.guard?.(unit);
           const outcome = await this.#writeAll(unit, lane, claim, first, () => this.#prepare(held, reader));
+          handover.confirm?.(outcome.receipt);
           note(outcome);
           await unit.commit();
           return outcome;
@@ -164,6 +192,30 @@ export class Intake {
       await first?.checked.release();
       await reader.close();
     }
+  }
+
+  async #remove(
+    { lane }: HeldLane,
+    claim: Claim,
+    removal: Removal,
+    note: (outcome: Outcome) => void,
+  ): Promise<Outcome> {
+    const services = this.#services;
+    const batch = await removalBatch(services, { ...lane, source: removal.source }, claim, removal.keys);
+    return services.units.hold(async () => {
+      const unit = await services.sink.begin(services.target);
+      try {
+        await removal.guard?.(unit);
+        const { loaded, merged, rejected } = await unit.write(batch);
+        const counts = { read: batch.read, loaded, merged, filtered: 0, rejected };
+        const outcome = { end: batch.end, receipt: { ...counts, rejects: [] } };
+        note(outcome);
+        await unit.commit();
+        return outcome;
+      } finally {
+        await unit.rollback();
+      }
+    });
   }
 
   async #writeAll(
@@ -209,7 +261,7 @@ export class Intake {
     return raw === undefined ? undefined : prepareBatch(this.#services, checker, raw, startedAt);
   }
 
-  #report({ source, sizeBytes }: Handover, { rejects, ...counts }: Receipt): void {
+  #report({ source, sizeBytes }: About, { rejects, ...counts }: Receipt): void {
     this.#options.onEvent({ event: "batch", source, counts, sizeBytes });
     if (rejects.length === 0) return;
     this.#options.onEvent({ event: "rejects", source, rejects: rejects.slice(0, limit.rejectsShown) });

@@ -32,7 +32,8 @@ export async function openMessageFormat(
     return { format: avroMessages({ registry, contract, ignoreExtra }), close: () => registry.close() };
   }
   if (url !== undefined) throw mistake("a schema registry is named, and the format is not avro");
-  if (format !== "json" && format !== "ndjson") throw mistake(`records of a log cannot be ${format}`);
+  if (format !== "json" && format !== "ndjson")
+    throw mistake(`records of a log cannot be ${typeof format === "string" ? format : format.name}`);
   return { format: jsonMessages({ ignoreExtra }), close: async () => undefined };
 }
 

@@ -2,6 +2,7 @@ import { MillraceError } from "../core/error.ts";
 import type { JsonObject } from "../core/json.ts";
 import { addCounts, type Counts, noCounts } from "../core/ledger.ts";
 import { limit } from "../core/limit.ts";
+import { isLineFormat, type LineFormat } from "../core/line-format.ts";
 import type { StoredReject } from "../core/reject.ts";
 import type { BatchChecker } from "../engine/batch.ts";
 import { batchOfRecords } from "../formats/replay.ts";
@@ -53,7 +54,7 @@ export async function replayRejects(open: OpenSinkPipeline, request: ReplayReque
     let claim = await claimLane(services, lane);
     for await (const rejects of openRejects(services, request)) {
       for (let left = rejects; left.length > 0; ) {
-        const raw = await batchOf(left, claim.position.row, request);
+        const raw = await batchOf(left, claim.position.row, request, ownFormat(pipeline));
         const prepared = await prepareReplay(services, checker, raw, left.slice(0, raw.read));
         claim = { ...(await commitBatch(services, lane, claim, prepared)), position: raw.end };
         left = left.slice(raw.read);
@@ -81,13 +82,24 @@ async function prepareReplay(
   return { ...prepared, replays: rejects.map((reject) => reject.id) };
 }
 
+function ownFormat({ source: { format } }: PipelineWithContract): LineFormat | undefined {
+  return isLineFormat(format) ? format : undefined;
+}
+
 /** Their records, or as many from the first on as fit, as a batch of the replay lane, `row` of which were replayed before. */
-async function batchOf(rejects: readonly StoredReject[], row: number, request: ReplayRequest): Promise<RawBatch> {
+async function batchOf(
+  rejects: readonly StoredReject[],
+  row: number,
+  request: ReplayRequest,
+  own: LineFormat | undefined,
+): Promise<RawBatch> {
   const { corrected } = request;
   const records = rejects.map(({ id, line, offset, bytes }) => ({ line, offset, bytes: corrected.get(id) ?? bytes }));
   const format = formatOf(rejects[0], corrected);
   const batch =
-    format["format"] === "avro" ? await decoded(records, await request.avro(format)) : batchOfRecords(format, records);
+    format["format"] === "avro"
+      ? await decoded(records, await request.avro(format))
+      : batchOfRecords(format, records, limit, own);
   const taken = rejects.slice(0, batch.read);
   return {
     ...batch,

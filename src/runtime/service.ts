@@ -10,9 +10,10 @@ import { stageNames } from "../core/stage.ts";
 import type { Appendable, Log } from "../ports/log.ts";
 import type { Notifier } from "../ports/notifier.ts";
 import type { Replicas } from "../ports/replicas.ts";
-import type { Sink } from "../ports/sink.ts";
 import type { Store } from "../ports/store.ts";
 import { Backups } from "./backup.ts";
+import { Board } from "./board.ts";
+import { Catalogue } from "./catalogue.ts";
 import type { OnEvent, RunEvent } from "./events.ts";
 import { expectedFiles } from "./expected-files.ts";
 import { type FileRelation, type FileRelationOptions, withFileRelation } from "./file-relation.ts";
@@ -23,6 +24,7 @@ import { openAppendable } from "./queue-entrance.ts";
 import { runIn } from "./run.ts";
 import { openArchive, openDrop, openLog, openNotifier, openReplicas, openStore } from "./schemes.ts";
 import { Schedule } from "./schedule.ts";
+import { shareSink, stateOf } from "./service-sink.ts";
 import { Session } from "./session.ts";
 import { chosenStages, stagesOf } from "./stages.ts";
 import { Warehouse } from "./warehouse.ts";
@@ -75,6 +77,12 @@ export class Service {
   readonly session: Session;
   /** Aborts when the service is to end. */
   readonly stop: AbortSignal;
+  /** What this process has seen of the pipelines. */
+  readonly board: Board;
+  /** All pipelines of the service, also those that other processes run. */
+  readonly catalogue: Catalogue;
+  /** Of all applications. */
+  readonly allInsights: Insights[] = [];
   readonly #stopping: AbortController;
   readonly #options: ServiceOptions;
   readonly #warehouses: Warehouse[] = [];
@@ -93,6 +101,8 @@ export class Service {
     this.#options = options;
     this.#stopping = stopping;
     this.stop = stopping.signal;
+    this.board = new Board(() => session.context.now());
+    this.catalogue = new Catalogue(session);
   }
 
   static async open(options: ServiceOptions): Promise<Service> {
@@ -121,6 +131,7 @@ export class Service {
     const onEvent = (pipeline: string): OnEvent => this.#eventsOf(pipeline);
     const warehouse = await Warehouse.open(this.session, { name, url, contracts, stateSchema, onEvent, stop });
     this.#warehouses.push(warehouse);
+    this.catalogue.addWarehouse(name, url, stateSchema === undefined ? {} : { stateSchema }, warehouse);
     return warehouse;
   }
 
@@ -197,6 +208,7 @@ export class Service {
       now: () => this.session.context.now(),
     });
     await insights.check();
+    this.allInsights.push(insights);
     return insights;
   }
 
@@ -213,7 +225,9 @@ export class Service {
       const own = index === names.length - 1 ? watch : ofStage;
       const onFirst = index === 0 ? expected?.seen : undefined;
       // Never rejects: a failure is told, and the pipeline begun again.
-      this.#begin(() => this.#followOne(pipeline, state, own, onFirst)).catch(() => undefined);
+      this.#begin(() => this.#followOne(pipeline, state, this.board.watching(name, own), onFirst)).catch(
+        () => undefined,
+      );
     }
   }
 
@@ -229,6 +243,29 @@ export class Service {
     // Never rejects: a failure is told.
     const begin = (task: () => Promise<void>): void => void this.#begin(task).catch(() => undefined);
     this.#schedules.push(new Schedule({ what, pattern, work: attempt, store, ...parts }, begin));
+  }
+
+  /**
+   * Does turn after turn until the service ends: the next at once while there was something to do, else after a pause that
+   * grows, as it does after a failure, which is told.
+   */
+  repeat(what: string, turn: () => Promise<boolean>): void {
+    const { context } = this.session;
+    // Never rejects: a failure is told.
+    this.#begin(async () => {
+      for (let idle = 0; !this.stop.aborted; ) {
+        try {
+          idle = (await turn()) ? 0 : idle + 1;
+        } catch (error) {
+          if (this.stop.aborted) return;
+          idle += 1;
+          const pauseMs = turnPauseMs(idle);
+          this.#options.onEvent({ kind: "failed", what, error: toMillraceError(error), pauseMs });
+        }
+        // Who stops meanwhile need not wait.
+        await context.pause(turnPauseMs(idle), this.stop).catch(() => undefined);
+      }
+    }).catch(() => undefined);
   }
 
   /** From now on the service says that it is not ready, so that whoever shares out the work sends no more. */
@@ -332,8 +369,16 @@ export class Service {
   }
 
   #eventsOf(pipeline: string): OnEvent {
-    return (event) => this.#options.onEvent({ kind: "pipeline", pipeline, event });
+    return (event) => {
+      this.board.observe(pipeline, event);
+      this.#options.onEvent({ kind: "pipeline", pipeline, event });
+    };
   }
+}
+
+/** Between turns of which so many had nothing to do, or failed. */
+export function turnPauseMs(idle: number): number {
+  return idle === 0 ? 0 : Math.min(limit.turnPauseMaxMs, limit.pollMs * 2 ** Math.min(idle - 1, 10));
 }
 
 async function makeFolder(folder: string): Promise<void> {
@@ -345,26 +390,6 @@ async function makeFolder(folder: string): Promise<void> {
       cause,
     });
   }
-}
-
-/** `ok`, or the code of what the place says to a question. */
-async function stateOf(sink: Sink): Promise<{ readonly place: string; readonly state: string }> {
-  const place = sink.shown.split(":")[0] ?? "";
-  try {
-    // Read to its end: a query that is left half-way costs its connection.
-    for await (const _ of sink.query("select 1")) continue;
-    return { place, state: "ok" };
-  } catch (error) {
-    return { place, state: toMillraceError(sink.explain(error)).code };
-  }
-}
-
-/** Others on this machine work with the place through this process, where it can be held by one alone. */
-async function shareSink(session: Session, { to, sink: options }: Pipeline): Promise<void> {
-  const sink = await session.sink(to, options);
-  if (sink.share === undefined) return;
-  await sink.open();
-  await sink.share();
 }
 
 function scratchIn(data: string): string {

@@ -114,6 +114,18 @@ export class Users {
     return entry === undefined ? undefined : this.#kept(entry).user;
   }
 
+  /** The same with the version of the entry: another one once role or password were set anew. */
+  async seen(name: string): Promise<{ readonly user: User; readonly version: number } | undefined> {
+    const entry = namePattern.test(name) ? await this.#entry(name) : undefined;
+    return entry === undefined ? undefined : { user: this.#kept(entry).user, version: entry.version };
+  }
+
+  /** Whether there is any user. An entry that is damaged counts: it is told of where it is needed. */
+  async hasAny(): Promise<boolean> {
+    for await (const _ of this.#store.entries(prefix)) return true;
+    return false;
+  }
+
   /** All users, by name in code point order. */
   async list(): Promise<User[]> {
     const users: User[] = [];

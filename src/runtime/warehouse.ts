@@ -1,13 +1,16 @@
 import type { Contract } from "../core/contract.ts";
 import { MillraceError } from "../core/error.ts";
+import { limit } from "../core/limit.ts";
 import type { Mode, Pipeline } from "../core/pipeline.ts";
 import { parsePlace } from "../core/place.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { OnEvent } from "./events.ts";
 import { Intake } from "./intake.ts";
+import { OpenTable } from "./open-table.ts";
 import { holdsRecords } from "./schemes.ts";
 import type { Session } from "./session.ts";
-import { requireContract } from "./target.ts";
+import { patiently } from "./patience.ts";
+import { addingMode, requireContract } from "./target.ts";
 
 /** How rows of a handover meet the table. */
 export type IntakeMode = Exclude<Mode, "replace">;
@@ -31,7 +34,7 @@ const intakeLanes = 3;
  */
 export class Warehouse {
   readonly sink: Sink;
-  readonly contracts: ReadonlyMap<string, Contract>;
+  readonly #contracts: Map<string, Contract>;
   readonly #session: Session;
   readonly #options: WarehouseOptions;
   readonly #intakes = new Map<string, Promise<Intake>>();
@@ -40,7 +43,7 @@ export class Warehouse {
     this.#session = session;
     this.sink = sink;
     this.#options = options;
-    this.contracts = new Map(options.contracts.map((contract) => [contract.table, contract]));
+    this.#contracts = new Map(options.contracts.map((contract) => [contract.table, contract]));
   }
 
   /** Connects and makes every table stand. Rejects with the sink's error when it stays away for `limit.firstConnectionMs`. */
@@ -48,20 +51,51 @@ export class Warehouse {
     requireTables(options.url);
     const sink = await session.sink(options.url, stateOptions(options));
     const warehouse = new Warehouse(session, sink, options);
+    const { context } = session;
+    const waits = { sink, context, onEvent: options.onEvent(options.name), signal: options.stop };
+    await patiently({ ...waits, totalMs: limit.firstConnectionMs }, () => sink.open());
     for (const { table } of options.contracts) await warehouse.intake(table, "merge");
     await sink.share?.();
     return warehouse;
   }
 
+  /** Of all tables, by their names. */
+  get contracts(): ReadonlyMap<string, Contract> {
+    return this.#contracts;
+  }
+
   /** The intake of a table, opened when first asked for. */
   intake(table: string, mode: IntakeMode): Promise<Intake> {
-    const name = `${mode} ${table}`;
-    const known = this.#intakes.get(name);
-    if (known !== undefined) return known;
-    const opening = this.#openIntake(table, mode);
-    this.#intakes.set(name, opening);
-    opening.catch(() => this.#intakes.delete(name)); // its caller is told; the next one tries again
-    return opening;
+    return this.#intake(this.#uploadName(table), this.#contractOf(table), mode);
+  }
+
+  /** The rows of a table, to be looked at and changed one by one; changes are batches of the pipeline `rows:TABLE`. */
+  table(table: string): OpenTable {
+    const contract = plainTimes(this.#contractOf(table));
+    const intake = (mode: IntakeMode): Promise<Intake> => this.#intake(`rows:${table}`, contract, mode);
+    return new OpenTable({ contract, sink: this.sink, engine: this.#session.engine, intake });
+  }
+
+  /**
+   * Makes one more table stand, or one anew whose contract is another now, and gives what takes its rows in: merged by key,
+   * `lanes` handovers at once. Rejects as `open`, with TABLE_MISMATCH.
+   */
+  async stand(contract: Contract, lanes: number): Promise<Intake> {
+    const name = `${this.#options.name}:load:${contract.table}`;
+    const known = this.#contracts.get(contract.table);
+    if (known !== undefined && JSON.stringify(known) !== JSON.stringify(contract)) await this.#leave(contract.table);
+    this.#contracts.set(contract.table, contract);
+    return this.#intake(name, contract, addingMode(contract), lanes);
+  }
+
+  /** Intakes of a contract that holds no longer. */
+  async #leave(table: string): Promise<void> {
+    for (const [name, intake] of [...this.#intakes]) {
+      if (!name.endsWith(`:${table}`)) continue;
+      this.#intakes.delete(name);
+      const opened = await intake.catch(() => undefined);
+      await opened?.close();
+    }
   }
 
   async close(): Promise<void> {
@@ -72,18 +106,40 @@ export class Warehouse {
     this.#intakes.clear();
   }
 
-  #openIntake(table: string, mode: IntakeMode): Promise<Intake> {
+  #contractOf(table: string): Contract {
+    const contract = this.#contracts.get(table);
+    if (contract === undefined) throw new TypeError(`the warehouse has no table ${table}`);
+    return contract;
+  }
+
+  #intake(name: string, contract: Contract, mode: IntakeMode, lanes = intakeLanes): Promise<Intake> {
+    const known = this.#intakes.get(`${mode} ${name}`);
+    if (known !== undefined) return known;
+    const opening = this.#openIntake(name, contract, mode, lanes);
+    this.#intakes.set(`${mode} ${name}`, opening);
+    opening.catch(() => this.#intakes.delete(`${mode} ${name}`)); // its caller is told; the next one tries again
+    return opening;
+  }
+
+  #openIntake(name: string, contract: Contract, mode: IntakeMode, lanes: number): Promise<Intake> {
     const { engine, context, budget } = this.#session;
-    const pipeline = requireContract(this.#pipeline(table, mode));
+    const pipeline = requireContract(this.#pipeline(name, contract, mode));
     const { onEvent, stop } = this.#options;
-    const options = { lanes: intakeLanes, batchBytes: budget.batchBytes, onEvent: onEvent(pipeline.name), stop };
+    const options = { lanes, batchBytes: budget.batchBytes, onEvent: onEvent(pipeline.name), stop };
     return Intake.open({ pipeline, sink: this.sink, engine, context }, options);
   }
 
-  #pipeline(table: string, mode: IntakeMode): Pipeline {
-    const contract = this.contracts.get(table);
+  /** The pipeline that what is handed over to a table goes through. */
+  pipelineOf(table: string, mode: IntakeMode): Pipeline {
+    return this.#pipeline(this.#uploadName(table), this.#contracts.get(table), mode);
+  }
+
+  #uploadName(table: string): string {
+    return `${this.#options.name}:upload:${table}`;
+  }
+
+  #pipeline(name: string, contract: Contract | undefined, mode: IntakeMode): Pipeline {
     const sink = { mode, lineage: true, ...stateOptions(this.#options) };
-    const name = `${this.#options.name}:upload:${table}`;
     return { kind: "pipeline", name, from: "upload", source: {}, contract, steps: [], to: this.#options.url, sink };
   }
 }
@@ -99,4 +155,10 @@ function requireTables(url: string): void {
 
 function stateOptions({ stateSchema }: WarehouseOptions): { readonly stateSchema?: string } {
   return stateSchema === undefined ? {} : { stateSchema };
+}
+
+/** The contract for values that are sent as they are read: dates and times as ISO 8601, whatever the files have. */
+function plainTimes(contract: Contract): Contract {
+  const columns = Object.entries(contract.columns).map(([name, { format: _, ...column }]) => [name, column] as const);
+  return { ...contract, columns: Object.fromEntries(columns) };
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { gridLines } from "../../src/cli/grid.ts";
 import { withoutSecret } from "../../src/cli/invocation.ts";
 import { markedRecord } from "../../src/cli/marked-record.ts";
-import { csvCell } from "../../src/cli/rejects-export.ts";
+import { csvCell } from "../../src/runtime/reject-csv.ts";
 import { jsonValue } from "../../src/core/json-value.ts";
 import { clip, safeText, textWidth, valueText } from "../../src/cli/shown.ts";
 

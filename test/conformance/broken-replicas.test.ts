@@ -106,6 +106,34 @@ const faults: readonly { readonly what: string; readonly noticedBy: string; read
     breakIt: (sound) => ({ clear: (name) => sound.remove(name) }),
   },
   {
+    what: "rows are cleared by their keys alone",
+    noticedBy: "leaves rows that are not as they are given, and others",
+    breakIt: (sound) => ({
+      clearEntries: async (name, entries) => {
+        const keys = new Set((await all(entries)).map(({ key }) => key));
+        return sound.clearEntries(name, one((await all(sound.entries(name))).filter(({ key }) => keys.has(key))));
+      },
+    }),
+  },
+  {
+    what: "all rows are cleared when some should be",
+    noticedBy: "clears the very rows that it is given, and counts them",
+    breakIt: (sound) => ({
+      clearEntries: async (name, entries) => {
+        const given = await all(entries);
+        await sound.clear(name);
+        return given.length;
+      },
+    }),
+  },
+  {
+    what: "the last piece alone is cleared",
+    noticedBy: "clears many rows, in any order, and is written again",
+    breakIt: (sound) => ({
+      clearEntries: async (name, entries) => sound.clearEntries(name, one((await all(entries)).slice(-100))),
+    }),
+  },
+  {
     what: "what fails half-way leaves nothing of what was there",
     noticedBy: "keeps what was there when new content fails half-way",
     breakIt: (sound) => ({

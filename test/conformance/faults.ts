@@ -15,6 +15,7 @@ import {
   writesThrough,
 } from "./broken.ts";
 import { faultsOfKeeping } from "./faults-of-keeping.ts";
+import { faultsOfRows } from "./faults-of-rows.ts";
 
 const preparing: readonly Fault[] = [
   {
@@ -323,4 +324,5 @@ export const faults: readonly Fault[] = [
   ...committing,
   ...meetingRows,
   ...faultsOfKeeping,
+  ...faultsOfRows,
 ];

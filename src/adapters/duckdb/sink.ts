@@ -3,10 +3,12 @@ import { MillraceError } from "../../core/error.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { SinkOptions } from "../../core/pipeline.ts";
 import type { Place } from "../../core/place.ts";
+import type { RowSelection } from "../../core/row-selection.ts";
 import type { AdapterContext, SinkFactory } from "../../ports/adapter.ts";
 import type { EngineParameter, EngineRow } from "../../ports/engine.ts";
 import type { PreparedTarget, Sink, SinkFacts, SinkRecords, Target, Unit } from "../../ports/sink.ts";
 import { classify, explain } from "./errors.ts";
+import { countIn, counting, selection } from "./keyed-rows.ts";
 import { LocalSink } from "./local-sink.ts";
 import { type Location, locate } from "./location.ts";
 import { busyForReaders, isBusy, isLocked, type Obstacle, untilFree } from "./opening.ts";
@@ -117,6 +119,18 @@ class DuckdbSink implements Sink {
     }
     // Only the opening meets a lock: no row has come yet.
     yield* guest.query(sql, parameters);
+  }
+
+  select(selected: RowSelection): AsyncIterable<readonly EngineRow[]> {
+    const { sql, parameters } = selection(selected);
+    return this.query(sql, parameters);
+  }
+
+  async count(selected: RowSelection): Promise<number> {
+    const { sql, parameters } = counting(selected);
+    const rows: EngineRow[] = [];
+    for await (const piece of this.query(sql, parameters)) rows.push(...piece);
+    return countIn(rows);
   }
 
   async share(): Promise<void> {

@@ -1,11 +1,13 @@
 import type { Claim } from "../../core/checkpoint.ts";
 import { MillraceError } from "../../core/error.ts";
-import type { EngineConnection } from "../../ports/engine.ts";
+import type { RowKey } from "../../core/row-selection.ts";
+import type { EngineConnection, EngineRow } from "../../ports/engine.ts";
 import type { SinkBatch, Target, Unit, WriteResult } from "../../ports/sink.ts";
 import type { Attachment } from "./attachment.ts";
 import { forgetLanes, forgetMessages, moveCheckpoint } from "./checkpoints.ts";
 import { copyRows, type ReadableRows } from "./copied-rows.ts";
 import { findDuplicates } from "./duplicates.ts";
+import { readKeyed, removeKeyed } from "./keyed-rows.ts";
 import { troubleOf } from "./errors.ts";
 import { type Inserted, type Insertion, insertRows } from "./insert-rows.ts";
 import { newRejects, writeLedger, writeMessageIds, writeRejects, writeReplays } from "./kept-records.ts";
@@ -97,6 +99,19 @@ export class DuckdbUnit implements Unit {
     }
   }
 
+  lock(keys: readonly RowKey[]): Promise<readonly (EngineRow | undefined)[]> {
+    return this.#working(async () => {
+      if (this.#state !== "open") throw over();
+      try {
+        return await readKeyed(this.#connection, this.#table, this.#plan.target, keys);
+      } catch (error) {
+        this.#state = "failed";
+        this.#plan.attachment.noteFailure(error);
+        throw error;
+      }
+    });
+  }
+
   commit(): Promise<void> {
     return this.#working(() => this.#commitAndEnd());
   }
@@ -182,7 +197,7 @@ export class DuckdbUnit implements Unit {
     await this.#begin();
     for (const written of this.#written) {
       await this.#enter(written.batch);
-      const inserted = await this.#insertBut(written.batch.rows, written.refusals);
+      const inserted = await this.#apply(written.batch, written.batch.rows, written.refusals);
       if (inserted.loaded !== written.inserted.loaded) throw changedMeanwhile(this.#plan.target);
       await this.#keepRecords(written);
     }
@@ -240,7 +255,8 @@ export class DuckdbUnit implements Unit {
 
   async #insert(batch: UnitBatch, rows: ReadableRows): Promise<{ refusals: Refusals; inserted: Inserted }> {
     const { wary } = this.#plan;
-    if (this.#isElsewhere) return { refusals: new Map(), inserted: await this.#insertBut(rows, new Map()) };
+    const isPlain = this.#isElsewhere || batch.removes !== undefined;
+    if (isPlain) return { refusals: new Map(), inserted: await this.#apply(batch, rows, new Map()) };
     const refusals = await this.#findUnfit(rows);
     // A restart writes the batches before once more, so from the second on keys are looked up first.
     if (wary.duplicates || this.#written.length > 0) await this.#findClashes(rows, refusals);
@@ -298,6 +314,13 @@ export class DuckdbUnit implements Unit {
     if (rows.count === 0) return;
     await findUnreferenced(this.#insertion(rows), names, facts, refusals);
     if (target.mode !== "merge") await findDuplicates(this.#insertion(rows), facts, refusals);
+  }
+
+  async #apply(batch: UnitBatch, rows: ReadableRows, refusals: Refusals): Promise<Inserted> {
+    const { removes } = batch;
+    if (removes === undefined) return this.#insertBut(rows, refusals);
+    await removeKeyed(this.#connection, this.#table, this.#plan.target, removes);
+    return { loaded: 0, merged: removes.length };
   }
 
   async #insertBut(rows: ReadableRows, refusals: Refusals): Promise<Inserted> {

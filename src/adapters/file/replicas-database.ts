@@ -33,8 +33,16 @@ on conflict (name) do update set meta = excluded.meta, place = (select max(place
   touch: "update millrace_replica_content set touched_ms = ? where content = ?",
   retire: `update millrace_replica_content set touched_ms = ?
 where content = (select content from millrace_replica where name = ?)`,
+  /** Of this connection alone: what is to be cleared. A piece may be larger than memory should hold. */
+  expectClear: "insert into temp.millrace_clear (key, value) values (?, ?)",
+  forgetClear: "delete from temp.millrace_clear",
+  clearBefore: "delete from millrace_replica_row where content = ? and row < ?",
+  clearRows: `delete from millrace_replica_row where content = ?1 and row in (
+select r.row from millrace_replica_row r join temp.millrace_clear c on c.key = r.key and c.value = r.value where r.content = ?1)`,
+  countRows: "update millrace_replica set rows = rows - ? where name = ?",
+  hasContent: "select 1 from millrace_replica_content where content = ?",
   addRow: "insert into millrace_replica_row (content, row, key, value) values (?, ?, ?, ?)",
-  page: "select key, value from millrace_replica_row where content = ?1 and row >= ?2 order by row limit ?3",
+  page: "select row, key, value from millrace_replica_row where content = ?1 and row >= ?2 order by row limit ?3",
   oldContent: `select content from millrace_replica_content c
 where touched_ms < ? and not exists (select 1 from millrace_replica r where r.content = c.content) limit 1`,
   pruneRows: `delete from millrace_replica_row
@@ -57,6 +65,9 @@ export async function openDatabase(path: string, shown: string): Promise<OpenedR
   try {
     prepareFile(database, shown);
     database.exec(schema);
+    database.exec(
+      "create temp table millrace_clear (key text not null, value text not null, primary key (key)) strict",
+    );
     const prepared = Object.fromEntries(
       Object.entries(statements).map(([name, sql]) => [name, database.prepare(sql)]),
     ) as OpenedReplicas["prepared"];

@@ -8,6 +8,7 @@ import { replicaName } from "../../core/replica-name.ts";
 import type { AdapterContext } from "../../ports/adapter.ts";
 import type { Replica, ReplicaContent, ReplicaEntry, Replicas, ReplicasFactory } from "../../ports/replicas.ts";
 import { Patience } from "./replicas-patience.ts";
+import { ContentWalk } from "./replicas-walk.ts";
 import { type OpenedReplicas as Opened, openDatabase } from "./replicas-database.ts";
 
 /** Replicas in one SQLite file, which may be that of a store, and is created when it is missing. Throws URL_INVALID. */
@@ -30,6 +31,8 @@ class FileReplicas implements Replicas {
   readonly #patience: Patience;
   readonly #context: AdapterContext;
   #opened: Promise<Opened> | undefined;
+  /** One clears at a time: the list of what is to be cleared is one. */
+  #clearing: Promise<unknown> = Promise.resolve();
 
   constructor(place: Place, context: AdapterContext) {
     this.shown = place.shown;
@@ -98,12 +101,15 @@ class FileReplicas implements Replicas {
     replicaName(name);
     const row = await this.#use(({ prepared }) => prepared.look.get(name));
     const content = Number(row?.["content"] ?? 0);
-    for (let at = 0; at < Math.min(count, Number(row?.["rows"] ?? 0)); ) {
-      const most = Math.min(limit.replicaPieceRows, count - at);
+    let left = Math.min(count, Number(row?.["rows"] ?? 0));
+    for (let at = 0; left > 0; ) {
+      const most = Math.min(limit.replicaPieceRows, left);
       const found = await this.#use(({ prepared }) => prepared.page.all(content, at, most));
-      if (found.length === 0) throw readTooLong(this.shown, name);
+      // Rows that were cleared one by one leave gaps.
+      if (found.length === 0) return this.#requireKept(name, content);
       yield found.map(entryOf);
-      at += found.length;
+      at = Number(found.at(-1)?.["row"]) + 1;
+      left -= found.length;
       // SQLite answers at once: who reads in a loop would let nobody else do anything.
       await othersTurn();
     }
@@ -117,6 +123,54 @@ class FileReplicas implements Replicas {
     });
     await this.#prune();
     return Number(changes) > 0;
+  }
+
+  async clearEntries(name: string, entries: AsyncIterable<readonly ReplicaEntry[]>): Promise<number> {
+    replicaName(name);
+    const turn = this.#clearing.then(() => this.#clearEntries(name, entries));
+    this.#clearing = turn.catch(() => undefined); // its own caller is told
+    return turn;
+  }
+
+  async #clearEntries(name: string, entries: AsyncIterable<readonly ReplicaEntry[]>): Promise<number> {
+    const row = await this.#use(({ prepared }) => {
+      prepared.forgetClear.run();
+      return prepared.look.get(name);
+    });
+    const content = Number(row?.["content"] ?? 0);
+    const walk = new ContentWalk((from) =>
+      this.#use(({ prepared }) => prepared.page.all(content, from, limit.replicaPieceRows)),
+    );
+    for await (const piece of entries) {
+      const others = await walk.leave(piece);
+      if (others.length > 0) {
+        await this.#transact(({ prepared }) => {
+          for (const { key, value } of others) prepared.expectClear.run(key, value);
+        });
+      }
+      await othersTurn();
+    }
+    const cleared = await this.#transact((opened) => this.#clearWalked(opened, name, content, walk), "extra");
+    await this.#prune();
+    return cleared;
+  }
+
+  /** What was walked over is of one content: where another has taken its place, that one is looked through alone. */
+  #clearWalked({ prepared }: Opened, name: string, walked: number, walk: ContentWalk): number {
+    const row = prepared.look.get(name);
+    const [content, rows] = [Number(row?.["content"] ?? 0), Number(row?.["rows"] ?? 0)];
+    if (content === walked && walk.rows === rows) {
+      // All of it, which nobody need take apart.
+      prepared.retire.run(this.#context.now(), name);
+      prepared.clear.run(name);
+      prepared.forgetClear.run();
+      return rows;
+    }
+    const before = content === walked ? prepared.clearBefore.run(content, walk.next).changes : 0;
+    const changes = Number(before) + Number(prepared.clearRows.run(content).changes);
+    prepared.countRows.run(changes, name);
+    prepared.forgetClear.run();
+    return changes;
   }
 
   async remove(name: string): Promise<boolean> {
@@ -134,6 +188,12 @@ class FileReplicas implements Replicas {
     this.#opened = undefined;
     const opened = await opening?.catch(() => undefined);
     if (opened?.database.isOpen === true) opened.database.close();
+  }
+
+  async #requireKept(name: string, content: number): Promise<void> {
+    if ((await this.#use(({ prepared }) => prepared.hasContent.get(content))) === undefined) {
+      throw readTooLong(this.shown, name);
+    }
   }
 
   /** The rows before it were not made durable one piece at a time: this makes all of them so. */

@@ -6,6 +6,7 @@ import { lineageColumn } from "../../core/lineage.ts";
 import type { SinkOptions } from "../../core/pipeline.ts";
 import type { Place } from "../../core/place.ts";
 import type { AdapterContext, SinkFactory } from "../../ports/adapter.ts";
+import type { RowSelection } from "../../core/row-selection.ts";
 import type { EngineParameter } from "../../ports/engine.ts";
 import type { Finding, PreparedTarget, Sink, SinkFacts, Target, Unit } from "../../ports/sink.ts";
 import { type Address, readAddress } from "./address.ts";
@@ -15,6 +16,7 @@ import { classifyError, explainError, isLockError } from "./errors.ts";
 import { takesFiles } from "./fill.ts";
 import { findings } from "./findings.ts";
 import { checkFit } from "./fit.ts";
+import { countRows, selectRows } from "./keyed-rows.ts";
 import { type Habit, newHabit } from "./load.ts";
 import { checkNames, qualifiedName } from "./names.ts";
 import { queryRows } from "./query.ts";
@@ -175,6 +177,14 @@ values (?) on duplicate key update epoch = epoch`;
 
   query(sql: string, parameters: readonly EngineParameter[] = []) {
     return queryRows(this.#readers, sql, parameters);
+  }
+
+  select(selection: RowSelection) {
+    return selectRows(this.#readers, selection);
+  }
+
+  count(selection: RowSelection): Promise<number> {
+    return countRows(this.#readers, selection);
   }
 
   classify(error: unknown) {

@@ -2,10 +2,13 @@ import { MillraceError } from "../../core/error.ts";
 import { type Counts, isBalanced } from "../../core/ledger.ts";
 import { limit } from "../../core/limit.ts";
 import type { Reject } from "../../core/reject.ts";
+import type { RowKey } from "../../core/row-selection.ts";
+import type { EngineRow } from "../../ports/engine.ts";
 import type { SinkBatch, Target, Unit, WriteResult } from "../../ports/sink.ts";
 import type { TableInfo } from "./catalog.ts";
 import { keepRejects, noteMessages, passFence, writeLedger } from "./entries.ts";
 import { keyIndexes } from "./fit.ts";
+import { lockRows, removeRows } from "./keyed-rows.ts";
 import { type Habit, loadRows } from "./load.ts";
 import type { Loading } from "./loading.ts";
 import { foldName } from "./names.ts";
@@ -57,6 +60,11 @@ class TransactionUnit implements Unit {
       this.#lanes.add(batch.claim.lane);
       return writeBatch(this.#plan, batch);
     });
+  }
+
+  lock(keys: readonly RowKey[]): Promise<readonly (EngineRow | undefined)[]> {
+    const { session, tableSql, target } = this.#plan;
+    return this.#guard(() => lockRows(session, tableSql, target, keys));
   }
 
   async commit(): Promise<void> {
@@ -117,11 +125,14 @@ async function writeBatch(plan: UnitPlan, batch: SinkBatch): Promise<WriteResult
   const { session, names, target } = plan;
   await passFence(session, names, batch);
   await noteMessages(session, names, batch);
-  const { refused, merged } = await writeRows(plan, batch);
+  const { removes = [] } = batch;
+  await removeRows(session, plan.tableSql, target, removes);
+  const { refused, merged: changed } = await writeRows(plan, batch);
+  const merged = changed + removes.length;
   const rejects = [...batch.rejects, ...refused];
   const counts: Counts = {
     read: batch.read,
-    loaded: batch.rows.count - refused.length - merged,
+    loaded: batch.rows.count - refused.length - changed,
     merged,
     filtered: batch.filtered,
     rejected: rejects.length,

@@ -37,7 +37,9 @@ export function targetDdl(schema: string | undefined, target: Target): readonly 
   if (target.key.length > 0)
     lines.push(`${serial === undefined ? "primary key" : "unique"} (${columnList(target.key)})`);
   const create = `create table ${table} (\n  ${lines.join(",\n  ")}\n)`;
-  return target.lineage ? [create, `create index on ${table} (${quoteIdentifier(lineageColumn)})`] : [create];
+  return target.lineage
+    ? [create, `create index on ${table} using brin (${quoteIdentifier(lineageColumn)}) with (autosummarize = on)`]
+    : [create];
 }
 
 export function ddlText(statements: readonly string[]): string {

@@ -7,6 +7,7 @@ import { lineageColumn } from "../../core/lineage.ts";
 import type { SinkOptions } from "../../core/pipeline.ts";
 import type { Place } from "../../core/place.ts";
 import type { AdapterContext, SinkFactory } from "../../ports/adapter.ts";
+import type { RowSelection } from "../../core/row-selection.ts";
 import type { EngineParameter } from "../../ports/engine.ts";
 import type { PreparedTarget, Sink, SinkFacts, Target, Unit } from "../../ports/sink.ts";
 import { type Address, readAddress } from "./address.ts";
@@ -16,6 +17,7 @@ import { ddlText, targetDdl } from "./ddl.ts";
 import { classifyError, explainError, stateOf } from "./errors.ts";
 import { endHungCopies } from "./hung.ts";
 import { checkFit } from "./fit.ts";
+import { countRows, selectRows } from "./keyed-rows.ts";
 import { type Habit, newHabit } from "./load.ts";
 import { checkNames } from "./names.ts";
 import { queryRows } from "./query.ts";
@@ -178,6 +180,14 @@ values ($1, $2, 0, $3, $4) on conflict (pipeline, lane) do nothing`;
 
   query(sql: string, parameters: readonly EngineParameter[] = []) {
     return queryRows(this.#connections, sql, parameters);
+  }
+
+  select(selection: RowSelection) {
+    return selectRows(this.#connections, selection);
+  }
+
+  count(selection: RowSelection): Promise<number> {
+    return countRows(this.#connections, selection);
   }
 
   classify(error: unknown) {

@@ -1,13 +1,17 @@
 import type { PoolClient } from "pg";
 import { MillraceError } from "../../core/error.ts";
+import { quoteIdentifier } from "../../core/identifier.ts";
 import { type Counts, isBalanced } from "../../core/ledger.ts";
 import { limit } from "../../core/limit.ts";
 import type { Reject } from "../../core/reject.ts";
+import type { RowKey } from "../../core/row-selection.ts";
+import type { EngineRow } from "../../ports/engine.ts";
 import type { SinkBatch, Target, Unit, WriteResult } from "../../ports/sink.ts";
 import type { TableInfo } from "./catalog.ts";
 import { ask } from "./client.ts";
 import { noteMessages, passFence, writeEntries } from "./entries.ts";
 import { keyIndexes } from "./fit.ts";
+import { lockRows, removeRows } from "./keyed-rows.ts";
 import type { Loading } from "./loading.ts";
 import { type Habit, loadRows } from "./load.ts";
 import { qualifiedName } from "./names.ts";
@@ -70,6 +74,15 @@ class TransactionUnit implements Unit {
       const begins = !this.#begun;
       this.#begun = true;
       return writeBatch(this.#plan, batch, begins);
+    });
+  }
+
+  lock(keys: readonly RowKey[]): Promise<readonly (EngineRow | undefined)[]> {
+    return this.#guard(async () => {
+      const { client, target } = this.#plan;
+      if (!this.#begun) await ask(client, "beginning a transaction", "begin");
+      this.#begun = true;
+      return lockRows(client, tableOf(this.#plan), target, keys);
     });
   }
 
@@ -138,17 +151,24 @@ function unusable(): MillraceError {
   });
 }
 
+function tableOf({ table, target }: UnitPlan): string {
+  return table === undefined ? quoteIdentifier(target.table) : qualifiedName(table.schema, table.name);
+}
+
 /** `begins` the transaction if that has not been done. */
 async function writeBatch(plan: UnitPlan, batch: SinkBatch, begins: boolean): Promise<WriteResult> {
   const { client, names } = plan;
   await passFence(client, names, batch, begins);
   await noteMessages(client, names, batch);
   const savepoint = new Savepoint(client);
-  const { refused, merged } = await writeRows(plan, batch, savepoint);
+  const { removes = [] } = batch;
+  await removeRows(client, tableOf(plan), plan.target, removes);
+  const { refused, merged: changed } = await writeRows(plan, batch, savepoint);
+  const merged = changed + removes.length;
   const rejects = [...batch.rejects, ...refused];
   const counts: Counts = {
     read: batch.read,
-    loaded: batch.rows.count - refused.length - merged,
+    loaded: batch.rows.count - refused.length - changed,
     merged,
     filtered: batch.filtered,
     rejected: rejects.length,

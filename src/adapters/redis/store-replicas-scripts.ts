@@ -82,6 +82,21 @@ if not listed(ARGV[1]) then return 0 end
 retire(ARGV[2])
 return 1`,
 
+  /** ARGV: name, then keys and values in turn. Answers how many rows had these values, and are removed. */
+  clearEntries: `${listed}
+if not listed(ARGV[1]) then return 0 end
+local cleared = 0
+for at = 2, #ARGV, 2 do
+  if redis.call('HGET', KEYS[2], ARGV[at]) == ARGV[at + 1] then
+    redis.call('HDEL', KEYS[2], ARGV[at])
+    cleared = cleared + 1
+  end
+end
+local left = redis.call('HLEN', KEYS[2])
+if left == 0 then redis.call('UNLINK', KEYS[5]) end
+if cleared > 0 and redis.call('EXISTS', KEYS[4]) == 1 then redis.call('HSET', KEYS[4], 'rows', left) end
+return cleared`,
+
   /** The same, with the name and the description. */
   remove: `${listed}${retiring}
 if not listed(ARGV[1]) then return 0 end
@@ -97,15 +112,15 @@ local content = redis.call('HMGET', KEYS[4], 'id', 'rows')
 return {content[1] or '', content[2] or '0', redis.call('HGETALL', KEYS[3])}`,
 
   /**
-   * Begins to read. ARGV: name, how long, in ms. Answers nothing, or the content's id. A server that is full remembers no
-   * readers, but it takes no new content either.
+   * Begins to read. ARGV: name, how long, in ms. Answers nothing, or the content's id, which is empty where others wrote the
+   * rows, and how many rows there are and how many places in the order. A server that is full remembers no readers, but it
+   * takes no new content either.
    */
   begin: `${listed}
-if not listed(ARGV[1]) then return '' end
-local id = redis.call('HGET', KEYS[4], 'id')
-if not id then return '' end
-redis.pcall('SET', 'millrace:readers:' .. id, 1, 'PX', ARGV[2])
-return id`,
+if not listed(ARGV[1]) then return {} end
+local id = redis.call('HGET', KEYS[4], 'id') or ''
+if id ~= '' then redis.pcall('SET', 'millrace:readers:' .. id, 1, 'PX', ARGV[2]) end
+return {id, redis.call('HLEN', KEYS[2]), redis.call('LLEN', KEYS[5])}`,
 
   /** ARGV: id, first and last place in the order. Answers keys and values in turn; -1 when the content is no more. */
   read: `

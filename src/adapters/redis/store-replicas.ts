@@ -75,20 +75,62 @@ class RedisReplicas implements Replicas {
   }
 
   async *entries(name: string, count = Number.POSITIVE_INFINITY): AsyncIterable<readonly ReplicaEntry[]> {
-    const id = String(await this.#run("begin", name, [name, limit.replicaReadMs]));
-    if (id === "") return;
-    for (let at = 0; at < count; at += limit.replicaPieceRows) {
-      const last = Math.min(at + limit.replicaPieceRows, count) - 1;
-      const found = await this.#run("read", name, [id, at, last]);
-      if (found === -1) throw readTooLong(this.shown, name);
-      const piece = pairs(found).map(([key, value]) => ({ key, value }));
-      if (piece.length === 0) return;
-      yield piece;
+    const [id, rows, places] = list(await this.#run("begin", name, [name, limit.replicaReadMs]));
+    if (id === undefined || Number(rows) === 0) return;
+    // Rows that others put into the hash have no place in the order.
+    const seen = rows === places ? undefined : new Set<string>();
+    let left = count;
+    for await (const piece of this.#inOrder(name, String(id))) {
+      const some = piece.slice(0, left);
+      left -= some.length;
+      for (const { key } of some) seen?.add(key);
+      if (some.length > 0) yield some;
+      if (left <= 0) return;
     }
+    if (seen === undefined || seen.size >= Number(rows)) return;
+    // Not those of another content that came meanwhile.
+    const [now] = list(await this.#run("look", name, [name]));
+    if (String(now) === String(id)) yield* this.#besides(name, seen, left);
+  }
+
+  async *#inOrder(name: string, id: string): AsyncGenerator<readonly ReplicaEntry[], void> {
+    for (let at = 0; id !== ""; at += limit.replicaPieceRows) {
+      const found = await this.#run("read", name, [id, at, at + limit.replicaPieceRows - 1]);
+      if (found === -1) throw readTooLong(this.shown, name);
+      if (list(found).length === 0) return;
+      yield pairs(found).map(([key, value]) => ({ key, value }));
+    }
+  }
+
+  /** The rows of the hash that are not `seen`, in whatever order, `left` at most. */
+  async *#besides(name: string, seen: Set<string>, left: number): AsyncGenerator<readonly ReplicaEntry[], void> {
+    let cursor = "0";
+    let wanted = left;
+    do {
+      const [next, found] = list(await this.#database.ask("HSCAN", name, cursor, "COUNT", limit.replicaPieceRows));
+      const fresh = pairs(found ?? []).filter(([key]) => !seen.has(key));
+      for (const [key] of fresh) seen.add(key);
+      const piece = fresh.slice(0, wanted).map(([key, value]) => ({ key, value }));
+      wanted -= piece.length;
+      if (piece.length > 0) yield piece;
+      cursor = String(next);
+    } while (cursor !== "0" && wanted > 0);
   }
 
   async clear(name: string): Promise<boolean> {
     return (await this.#run("clear", name, [name, limit.replicaReadMs])) === 1;
+  }
+
+  async clearEntries(name: string, entries: AsyncIterable<readonly ReplicaEntry[]>): Promise<number> {
+    replicaName(name);
+    let cleared = 0;
+    for await (const piece of entries) {
+      for (const some of portions(piece)) {
+        const parts = some.flatMap(({ key, value }) => [key, value]);
+        cleared += Number(await this.#run("clearEntries", name, [name, ...parts]));
+      }
+    }
+    return cleared;
   }
 
   async remove(name: string): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { EngineHost } from "../../../ports/engine.ts";
+import type { RowKey } from "../../../core/row-selection.ts";
+import type { EngineHost, EngineRow } from "../../../ports/engine.ts";
 import type { SinkBatch, Target, Unit, WriteResult } from "../../../ports/sink.ts";
 import { over } from "../unit-errors.ts";
 import { piecesOf, rejectBytes, textBytes } from "./pieces.ts";
@@ -34,6 +35,16 @@ export class GuestUnit implements Unit {
     if (this.#state !== "open") throw over();
     try {
       return await this.#connection.batches.during(batch, (write) => this.#write(batch, write));
+    } catch (error) {
+      this.#fail();
+      throw error;
+    }
+  }
+
+  async lock(keys: readonly RowKey[]): Promise<readonly (EngineRow | undefined)[]> {
+    if (this.#state !== "open") throw over();
+    try {
+      return await this.#connection.call("lock", this.#begun.unit, keys);
     } catch (error) {
       this.#fail();
       throw error;
@@ -83,10 +94,11 @@ export class GuestUnit implements Unit {
 
 /** What of a batch goes with the call that has it written. */
 function sentBatch(batch: SinkBatch, write: number, file: string | undefined): SentBatch {
-  const { claim, run, version, source, start, end, read, filtered, format, startedAt, replays, rows } = batch;
+  const { claim, run, version, source, start, end, read, filtered, format, startedAt, replays, removes, rows } = batch;
   return {
     ...{ claim, batch: batch.batch, run, version, source, start, end, read, filtered, format, startedAt },
     ...(replays === undefined ? {} : { replays }),
+    ...(removes === undefined ? {} : { removes }),
     ...{ write, columns: rows.columns, count: rows.count, file },
   };
 }

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { MillraceError } from "../../../core/error.ts";
 import { limit } from "../../../core/limit.ts";
 import type { Reject } from "../../../core/reject.ts";
+import type { RowKey } from "../../../core/row-selection.ts";
 import type { AdapterContext } from "../../../ports/adapter.ts";
+import type { EngineRow } from "../../../ports/engine.ts";
 import type { WriteResult } from "../../../ports/sink.ts";
 import type { DuckdbUnit } from "../unit.ts";
 import { over } from "../unit-errors.ts";
@@ -73,6 +75,11 @@ export class GuestUnits {
     open.rejects = [];
     open.messageIds = [];
     return open.idle.during(() => open.unit.take(guestBatch(sent, { rejects, messageIds }, open.folder, this.#ask)));
+  }
+
+  lock(number: number, keys: readonly RowKey[]): Promise<readonly (EngineRow | undefined)[]> {
+    const open = this.#open(number);
+    return open.idle.during(() => open.unit.lock(keys));
   }
 
   async commit(number: number): Promise<void> {

@@ -62,6 +62,7 @@ export class HostSession {
     begin: (target, options) => this.#units.begin(this.#view.begin(target, options)),
     stage: (unit, items) => this.#units.stage(unit, items),
     write: (unit, batch) => this.#units.write(unit, batch),
+    lock: (unit, keys) => this.#units.lock(unit, keys),
     commit: (unit) => this.#units.commit(unit),
     rollback: (unit) => this.#units.rollback(unit),
     countRejects: (choice) => this.#view.records.countRejects(choice),

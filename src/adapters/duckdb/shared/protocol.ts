@@ -2,6 +2,7 @@ import type { Checkpoint, Claim, Position } from "../../../core/checkpoint.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import type { LedgerEntry } from "../../../core/ledger.ts";
 import type { Reject, StoredReject } from "../../../core/reject.ts";
+import type { RowKey } from "../../../core/row-selection.ts";
 import type { EngineParameter, EngineRow } from "../../../ports/engine.ts";
 import type { SinkColumn } from "../../../ports/rows.ts";
 import type {
@@ -17,7 +18,7 @@ import type {
 import type { Refusal } from "../written-batch.ts";
 
 /** Raised with every change of what is said here, so that two processes never misunderstand each other. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 /** A batch without what is sent beside it: rejects and message ids by `stage`, rows in a file. */
 export interface SentBatch extends Omit<SinkBatch, "rows" | "rejects" | "messageIds" | "refuse"> {
@@ -53,6 +54,7 @@ export interface Calls {
   begin(target: Target, options: { readonly replace?: boolean }): BegunUnit;
   stage(unit: number, items: StagedItems): void;
   write(unit: number, batch: SentBatch): WriteResult;
+  lock(unit: number, keys: readonly RowKey[]): readonly (EngineRow | undefined)[];
   commit(unit: number): void;
   rollback(unit: number): void;
   countRejects(choice: RejectChoice): number;
