@@ -1,7 +1,6 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Contract } from "../core/contract.ts";
-import { MillraceError, toMillraceError } from "../core/error.ts";
+import { type MillraceError, toMillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import { retryPauseMs } from "../core/retry.ts";
@@ -20,6 +19,7 @@ import { type FileRelation, type FileRelationOptions, withFileRelation } from ".
 import type { BatchWatch } from "./lane-services.ts";
 import { readInsights } from "./insight-files.ts";
 import { Insights } from "./insights.ts";
+import { makeFolder, scratchIn } from "./made-folder.ts";
 import { openAppendable } from "./queue-entrance.ts";
 import { runIn } from "./run.ts";
 import { openArchive, openDrop, openLog, openNotifier, openReplicas, openStore } from "./schemes.ts";
@@ -379,19 +379,4 @@ export class Service {
 /** Between turns of which so many had nothing to do, or failed. */
 export function turnPauseMs(idle: number): number {
   return idle === 0 ? 0 : Math.min(limit.turnPauseMaxMs, limit.pollMs * 2 ** Math.min(idle - 1, 10));
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new MillraceError("DISK", `The folder ${folder} cannot be created: ${(cause as Error).message}`, {
-      remedy: "Name a folder that this user may write with --data.",
-      cause,
-    });
-  }
-}
-
-function scratchIn(data: string): string {
-  return join(data, "tmp");
 }
