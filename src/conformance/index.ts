@@ -7,3 +7,4 @@ export { replicasBehaviourNames, replicasConformance, type ReplicasHarness, type
 export { filesBehaviourNames, filesConformance } from "./files.ts";
 export { dropBehaviourNames, dropConformance } from "./drop.ts";
 export type { FolderHarness, FolderPlace } from "./files-scene.ts";
+export { queueBehaviourNames, queueConformance, type QueueHarness, type QueuePlace } from "./queue.ts";

@@ -5,6 +5,7 @@ import type { AdapterContext, SinkFactory } from "../ports/adapter.ts";
 import type { Archive, ArchiveFactory } from "../ports/archive.ts";
 import type { Drop, DropFactory } from "../ports/drop.ts";
 import type { Log, LogFactory } from "../ports/log.ts";
+import type { Queue, QueueFactory } from "../ports/queue.ts";
 import type { SchemaRegistry, SchemaRegistryFactory } from "../ports/schemas.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { Notifier, NotifierFactory } from "../ports/notifier.ts";
@@ -77,20 +78,42 @@ const logs: Readonly<Record<string, () => Promise<LogFactory>>> = {
   rediss: async () => (await import("../adapters/redis/index.ts")).redisLog,
 };
 
+const queues: Readonly<Record<string, () => Promise<QueueFactory>>> = {
+  amqp: async () => (await import("../adapters/rabbitmq/index.ts")).rabbitmqQueue,
+  amqps: async () => (await import("../adapters/rabbitmq/index.ts")).rabbitmqQueue,
+};
+
 const registries: Readonly<Record<string, () => Promise<SchemaRegistryFactory>>> = {
   http: async () => (await import("../adapters/registry/index.ts")).schemaRegistry,
   https: async () => (await import("../adapters/registry/index.ts")).schemaRegistry,
 };
 
-/** Whether the place is a log and not a place of files or tables. */
+/** Whether the place is a log. */
 export function isLog({ scheme }: Place): boolean {
   return Object.hasOwn(logs, scheme);
+}
+
+/** Whether the place is a queue. */
+export function isQueue({ scheme }: Place): boolean {
+  return Object.hasOwn(queues, scheme);
+}
+
+/** Whether the place holds records, as logs and queues do, and not files or tables. */
+export function holdsRecords(place: Place): boolean {
+  return isLog(place) || isQueue(place);
 }
 
 /** The log at `url`, not yet connected. */
 export async function openLog(url: string, context: AdapterContext): Promise<Log> {
   const place = parsePlace(url);
   const factory = await factoryOf(logs, place, "There is no log at", "Logs");
+  return factory(place, context);
+}
+
+/** The queue at `url`, not yet connected. */
+export async function openQueue(url: string, context: AdapterContext): Promise<Queue> {
+  const place = parsePlace(url);
+  const factory = await factoryOf(queues, place, "There is no queue at", "Queues");
   return factory(place, context);
 }
 
