@@ -81,7 +81,7 @@ export {
   type Profile,
 } from "./transforms/profile/profile.ts";
 export type { TicketLook, TicketRepair, Tickets, TicketTurn } from "./runtime/tickets.ts";
-export type { KeptRecord, Log, LogLane, LogRecord } from "./ports/log.ts";
+export type { Appendable, KeptRecord, Log, LogLane, LogRecord } from "./ports/log.ts";
 export type { Change } from "./ports/transform.ts";
 export { type AddressColumns, addresses } from "./transforms/addresses.ts";
 export { dedupe } from "./transforms/dedupe.ts";

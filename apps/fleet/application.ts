@@ -10,7 +10,7 @@ const settings = {
     "where events are durable before they are answered: log:, kafka:, nats: or redis:",
   ),
   to: setting.place("duckdb:{data}/fleet.duckdb", "where the table diag is"),
-  deadLetters: setting.place("", "a log that gets every rejected event as well; none when empty"),
+  deadLetters: setting.place("", "a log or queue that gets every rejected event as well; none when empty"),
   lingerMs: setting.count(200, "how long the first event of a batch waits for others, in ms", { max: 60_000 }),
 };
 
@@ -26,7 +26,7 @@ export const fleet = application({
     const live = new Live(stream, () => context.now());
     const watch: BatchWatch = {
       committed: (batch) => live.committed(batch),
-      ...(deadLetters === "" ? {} : deadLetterWatch(await context.log(deadLetters), () => context.now())),
+      ...(deadLetters === "" ? {} : deadLetterWatch(await context.appendable(deadLetters), () => context.now())),
     };
     const events = pipeline("fleet:events").from(url, { lingerMs }).check(diag).to(to, { lineage: true });
     return {

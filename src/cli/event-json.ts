@@ -21,6 +21,7 @@ export function eventJson(event: RunEvent, more: Readonly<Record<string, unknown
     case "waiting":
     case "changes":
     case "measured":
+    case "backlog":
     case "notice":
       return JSON.stringify({ ...event, ...more });
   }

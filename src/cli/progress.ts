@@ -52,6 +52,7 @@ export class Progress {
       case "prepared":
       case "changes": // told in the summary
       case "measured":
+      case "backlog": // for machines
       case "rejects":
       case "laneDone":
         return;

@@ -1,6 +1,7 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { jsonValue } from "../core/json-value.ts";
 import { limit } from "../core/limit.ts";
+import { csvLine, safeCell, safeValueCell } from "../formats/csv/safe-cell.ts";
 import type { EngineRow } from "../ports/engine.ts";
 import { Session } from "../runtime/session.ts";
 import { countText } from "./figures.ts";
@@ -11,6 +12,8 @@ import { stderr, stdout } from "./screen.ts";
 interface QueryFlags {
   readonly rows: number;
   readonly json?: boolean;
+  readonly format?: "text" | "json" | "csv";
+  readonly raw?: boolean;
 }
 
 /** Rows that are counted beyond those shown. */
@@ -21,6 +24,7 @@ Examples:
   $ millrace query duckdb:hr.db "select * from hired order by id"
   $ millrace query postgres://me@localhost/hr "select job, count(*) from hired group by job" --rows 100
   $ millrace query duckdb:hr.db "select * from hired" --json | jq length
+  $ millrace query duckdb:hr.db "select * from hired" --format csv > hired.csv
   $ millrace query duckdb:hr.db "select source, sum(read) from millrace_ledger group by source"
 
 The SQL is the place's own. Nothing is written.`;
@@ -32,6 +36,8 @@ export function define(command: Command): void {
     .argument("<sql>", "one query")
     .option("--rows <n>", "rows to show", wholeNumber(1, 1_000_000), limit.rowsShown)
     .option("--json", "all rows as one JSON array; whole numbers beyond 2^53 and decimals as text, bytes in base64")
+    .addOption(new Option("--format <format>", "how rows are written; json is --json").choices(["text", "json", "csv"]))
+    .option("--raw", "with csv, values as they are, also those that a spreadsheet would take for a formula")
     .addHelpText("after", examples)
     .action((url: string, sql: string, flags: QueryFlags) => query(url, sql, flags));
 }
@@ -42,12 +48,32 @@ async function query(url: string, sql: string, flags: QueryFlags): Promise<void>
     const sink = await session.sink(url);
     try {
       const rows = sink.query(sql);
-      await (flags.json === true ? printJson(rows) : printRows(rows, flags.rows));
+      await print(rows, flags);
     } catch (error) {
       throw sink.explain(error);
     }
   } finally {
     await session.close();
+  }
+}
+
+async function print(rows: AsyncIterable<readonly EngineRow[]>, flags: QueryFlags): Promise<void> {
+  if (flags.format === "csv") return printCsv(rows, flags.raw ?? false);
+  if (flags.json === true || flags.format === "json") return printJson(rows);
+  return printRows(rows, flags.rows);
+}
+
+/** All rows, under a line of names. */
+async function printCsv(rows: AsyncIterable<readonly EngineRow[]>, raw: boolean): Promise<void> {
+  let isFirst = true;
+  for await (const piece of rows) {
+    if (stdout.isClosed) return;
+    const [first] = piece;
+    if (first === undefined) continue;
+    const names = isFirst ? csvLine(Object.keys(first).map((name) => safeCell(name, { raw }))) : "";
+    isFirst = false;
+    const lines = piece.map((row) => csvLine(Object.values(row).map((value) => safeValueCell(value, { raw }))));
+    await stdout.send(names + lines.join(""));
   }
 }
 

@@ -8,6 +8,7 @@ import { stdout } from "./screen.ts";
 
 interface ExportFlags extends RejectsFlags {
   readonly out: string;
+  readonly raw?: boolean;
 }
 
 /** A line for each reason of each reject. */
@@ -19,7 +20,7 @@ export function exportRejects(flags: ExportFlags): Promise<void> {
       await file.write(rejectCsvHeader);
       for await (const page of rejectPages(sink, filterOf(flags))) {
         count += page.length;
-        await file.write(page.map(rejectCsv).join(""));
+        await file.write(page.map((reject) => rejectCsv(reject, { raw: flags.raw ?? false })).join(""));
       }
     } finally {
       await file.close();

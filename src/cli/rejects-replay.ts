@@ -11,7 +11,7 @@ import type { OnEvent } from "../runtime/events.ts";
 import { openToRead } from "../runtime/reading.ts";
 import { chooseRejects, type Wanted } from "../runtime/reject-choice.ts";
 import { replayChosen } from "../runtime/replay-chosen.ts";
-import { isLog } from "../runtime/schemes.ts";
+import { holdsRecords } from "../runtime/schemes.ts";
 import { Session } from "../runtime/session.ts";
 import { chosenStages, stagesOf } from "../runtime/stages.ts";
 import { readCorrections } from "./corrections.ts";
@@ -81,7 +81,7 @@ async function pipelineOf(sink: Sink, name: string, session: Session, flags: Rep
 
 /** Rows of a stage go into its log, the state of which is what was looked into. */
 function stateFrom({ to: own, sink }: Pipeline, to: string): Pick<Pipeline, "to" | "sink"> {
-  const goesOn = isLog(parsePlace(own)) && !isLog(parsePlace(to));
+  const goesOn = holdsRecords(parsePlace(own)) && !holdsRecords(parsePlace(to));
   return goesOn ? { to: own, sink: { ...sink, state: to } } : { to, sink };
 }
 

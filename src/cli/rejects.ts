@@ -85,5 +85,6 @@ function defineExport(command: Command): void {
     .requiredOption("--out <file>", "the file; one that is there is not overwritten")
     .option("--pipeline <name>", "of this pipeline only; a load's is load:TABLE")
     .option("--all", "those that were replayed too")
+    .option("--raw", "values as they are, also those that a spreadsheet would take for a formula")
     .action(exportRejects);
 }

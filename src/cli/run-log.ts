@@ -49,8 +49,9 @@ export class RunLog {
       case "measured":
         this.#say(`${event.step} looked at ${countText(event.rows)} rows`);
         return;
-      case "changes":
-        return; // told in sum at the end
+      case "changes": // told in sum at the end
+      case "backlog": // for machines
+        return;
       case "notice":
         this.#say(event.text);
         return;

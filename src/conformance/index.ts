@@ -4,3 +4,7 @@ export { storeBehaviourNames, storeConformance, type StoreHarness, type StorePla
 export { archiveBehaviourNames, archiveConformance, type ArchiveHarness, type ArchivePlace } from "./archive.ts";
 export { logBehaviourNames, logConformance, type LogHarness, type LogPlace, type LogProcess } from "./log.ts";
 export { replicasBehaviourNames, replicasConformance, type ReplicasHarness, type ReplicasPlace } from "./replicas.ts";
+export { filesBehaviourNames, filesConformance } from "./files.ts";
+export { dropBehaviourNames, dropConformance } from "./drop.ts";
+export type { FolderHarness, FolderPlace } from "./files-scene.ts";
+export { queueBehaviourNames, queueConformance, type QueueHarness, type QueuePlace } from "./queue.ts";

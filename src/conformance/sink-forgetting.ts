@@ -20,6 +20,7 @@ export const forgettingBehaviours: readonly SinkBehaviour[] = [
   { name: "fences a zombie from before the table was created anew", run: fencesAfterCreation },
   { name: "fences a zombie from before a replace", run: fencesAfterReplace },
   { name: "forgets message ids together with the rows that they came with", run: forgetsWithRows },
+  { name: "forgets message ids and lanes by their age, of one pipeline and source", run: forgetsByAge },
   { name: "goes on counting epochs however often a lane is forgotten", run: neverRepeatsEpoch },
 ];
 
@@ -102,6 +103,30 @@ async function forgetsWithRows(scene: SinkScene): Promise<void> {
   const next = { ...claim, position: positionAt(2) };
   const repeated = await errorOf(load(scene, target, { claim: next, rows, messageIds }));
   scene.expect(repeated instanceof RepeatedMessages).toEqual(true);
+}
+
+async function forgetsByAge(scene: SinkScene): Promise<void> {
+  const { sink, expect } = scene;
+  const [target, other] = [makeTarget(), makeTarget({ pipeline: "q", table: "u" })];
+  await sink.prepare(target);
+  await sink.prepare(other);
+  await sink.define("p", "v1", definition);
+  const old = await sink.claim("p", "one", "queue", positionAt(0));
+  const file = await sink.claim("p", "two", "a.csv", positionAt(0));
+  const another = await sink.claim("q", "one", "queue", positionAt(0));
+  await load(scene, target, { claim: old, rows, messageIds: ["a", "b"] });
+  await load(scene, other, { claim: another, rows, messageIds: ["a"] });
+  expect(await sink.trim("p", "queue", 3_600_000)).toEqual(0);
+  const repeats = { claim: file, rows, messageIds: ["a", "c"] };
+  expect((await errorOf(load(scene, target, repeats))) instanceof RepeatedMessages).toEqual(true);
+  expect([await sink.trim("p", "queue", 0), await sink.trim("p", "queue", 0)]).toEqual([2, 0]);
+  const lanes = async (pipeline: string) => (await sink.records.checkpoints(pipeline)).map(({ lane }) => lane);
+  expect([await lanes("p"), await lanes("q")]).toEqual([["two"], ["one"]]);
+  expect(await codeOf(load(scene, target, { claim: { ...old, position: positionAt(2) }, rows }))).toEqual("FENCED");
+  await load(scene, target, repeats);
+  const next = { claim: { ...another, position: positionAt(2) }, rows, messageIds: ["a"] };
+  expect((await errorOf(load(scene, other, next))) instanceof RepeatedMessages).toEqual(true);
+  expect(await sink.records.definition("p", "v1")).toEqual(definition);
 }
 
 async function neverRepeatsEpoch(scene: SinkScene): Promise<void> {

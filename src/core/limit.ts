@@ -256,6 +256,42 @@ export const limit = {
   embeddedTrimMs: 60_000,
   embeddedTrimRows: 2_000,
   embeddedTrimBytes: 16 * MiB,
+  /** Files on servers: what one folder, or a pattern, may hold, and folders that a pattern leads through. */
+  remoteEntries: 20_000,
+  remoteFolders: 1_000,
+  /** A server that says nothing for this long is lost; how often it is tried again, with growing pauses. */
+  remoteMs: 20_000,
+  remoteAttempts: 9,
+  /** Connections that wait to be used again, and bytes that are read ahead of a file. */
+  remoteIdleConnections: 4,
+  remotePieceBytes: MiB,
+  /** Files of a server that are kept beside it while they are read out of order. */
+  remoteDownloads: 64,
+  /** How often a followed folder of a server is looked at; of any folder, the longest that may be asked for. */
+  remotePollMs: 3_000,
+  pollMsMax: 86_400_000,
+  /** Queues: what Millrace puts into one message: records, and their bytes. */
+  queueMessageRecords: 500,
+  queueMessageBytes: 64 * KiB,
+  /** Messages that one lane of a queue holds at once: two batches. */
+  queuePrefetch: 1_000,
+  /** A message that came back so often is worked on alone; and when it is set aside. */
+  queueCarefulAttempts: 3,
+  queueAttempts: 10,
+  /** How long reading a queue outlives that nothing works; how long an empty one is waited for by a run that ends. */
+  queuePatienceMs: 30_000,
+  queueEmptyMs: 200,
+  /** How often message ids are removed that are too old, and how many at once; how old unless the place says. */
+  trimMs: 3_600_000,
+  trimRows: 10_000,
+  repeatMs: 7 * 86_400_000,
+  /** How often it is looked at how much waits in a queue. */
+  backlogMs: 5_000,
+  /** RabbitMQ: how often each side says that it is there, and when a publish that is not confirmed is given up. */
+  amqpHeartbeatMs: 5_000,
+  amqpConfirmMs: 15_000,
+  /** How long the end of a connection is waited for. */
+  amqpCloseMs: 2_000,
   /** What is remembered of each pipeline of a service: seconds of figures, and delays of records. */
   figureSeconds: 300,
   figureDelays: 2_048,

@@ -41,6 +41,7 @@ export const sourceRules: Readonly<Record<string, Rule>> = {
   atomic: aBoolean,
   settle: oneOf("keep", "delete", "archive"),
   ready: [isReadyRule, '"ticket", "done-file" or { stableMs } with a whole number of ms up to a day'],
+  pollMs: wholeNumber(100, limit.pollMsMax),
   sameName: oneOf("append", "refuse"),
   expectedBy: aText,
   batchRows: wholeNumber(1, limit.batchRecords),

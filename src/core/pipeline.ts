@@ -42,6 +42,8 @@ export interface SourceOptions extends FormatOptions {
    * when `NAME.done` is beside it, or when a ticket announces it, which is PROCESSED once the file is loaded.
    */
   readonly ready?: "ticket" | "done-file" | { readonly stableMs: number };
+  /** How often a followed place is looked at, in ms: 1 000 when absent, 3 000 for one on a server. */
+  readonly pollMs?: number;
   /** Other content under a name that was loaded before: read as a file of its own (default), or refused and told. */
   readonly sameName?: "append" | "refuse";
   /**

@@ -64,12 +64,17 @@ const unitsMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_60
 
 /** The option `retention`, in ms. */
 export function retentionMs(place: Place): number | undefined {
-  const text = option(place, "retention");
+  return timeMs(place, "retention");
+}
+
+/** An option such as `7d`, in ms. */
+export function timeMs(place: Place, name: string): number | undefined {
+  const text = option(place, name);
   if (text === undefined) return undefined;
   const [, count = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   const ms = Number(count) * (unitsMs[unit] ?? 0);
   if (ms > 0) return ms;
-  throw unusablePlace(place, "its retention is not a time", "Write it as retention=7d, or with h, m or s.");
+  throw unusablePlace(place, `its ${name} is not a time`, `Write it as ${name}=7d, or with h, m or s.`);
 }
 
 export function refuseUnknownOptions(place: Place, known: readonly string[]): void {

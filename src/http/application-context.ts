@@ -18,6 +18,7 @@ export function applicationContext(
     backups: (place) => service.backups(place),
     insights: (folder, warehouse) => service.insights(fileURLToPath(folder), warehouse),
     log: (url) => service.log(url),
+    appendable: (url) => service.appendable(url),
     store: (url) => service.store(url),
     replicas: (url) => service.replicas(url),
     drop: (url) => service.drop(url),

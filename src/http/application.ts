@@ -4,7 +4,7 @@ import { MillraceError } from "../core/error.ts";
 import type { Pipeline } from "../core/pipeline.ts";
 import type { SettingRules, SettingsOf } from "../core/setting.ts";
 import type { Drop } from "../ports/drop.ts";
-import type { Log } from "../ports/log.ts";
+import type { Appendable, Log } from "../ports/log.ts";
 import type { Notifier } from "../ports/notifier.ts";
 import type { Replicas } from "../ports/replicas.ts";
 import type { Store } from "../ports/store.ts";
@@ -26,6 +26,8 @@ export interface ApplicationContext<Rules extends SettingRules = SettingRules> {
   insights(folder: URL, warehouse: Warehouse): Promise<Insights>;
   /** A log, opened: created where it is missing. */
   log(url: string): Promise<Log>;
+  /** A log or a queue that records are put into, opened: created where it is missing. */
+  appendable(url: string): Promise<Appendable>;
   /** A store, opened: created where it is missing. */
   store(url: string): Promise<Store>;
   /** Replicas, opened: created where they are missing. */

@@ -9,6 +9,8 @@ export class Metrics {
   readonly #records: Counter<"pipeline" | "fate">;
   readonly #failures: Counter<"what">;
   readonly #waiting: Counter<"pipeline">;
+  readonly #waitingMessages: Gauge<"pipeline">;
+  readonly #waitingAge: Gauge<"pipeline">;
   readonly #requests: Histogram<"method" | "route" | "status">;
 
   constructor() {
@@ -29,6 +31,18 @@ export class Metrics {
     this.#waiting = new Counter({
       name: "millrace_waits_total",
       help: "Pauses because a place was away or busy",
+      labelNames: ["pipeline"],
+      registers,
+    });
+    this.#waitingMessages = new Gauge({
+      name: "millrace_queue_messages",
+      help: "Messages that wait in the queue that a pipeline reads",
+      labelNames: ["pipeline"],
+      registers,
+    });
+    this.#waitingAge = new Gauge({
+      name: "millrace_queue_age_seconds",
+      help: "Age of the message that was taken last, 0 when none waits",
       labelNames: ["pipeline"],
       registers,
     });
@@ -59,6 +73,10 @@ export class Metrics {
     if (event.kind !== "pipeline") return;
     const { pipeline } = event;
     if (event.event.event === "waiting") this.#waiting.inc({ pipeline });
+    if (event.event.event === "backlog") {
+      this.#waitingMessages.set({ pipeline }, event.event.waiting);
+      this.#waitingAge.set({ pipeline }, event.event.ageMs / 1_000);
+    }
     if (event.event.event !== "batch") return;
     const { loaded, merged, filtered, rejected } = event.event.counts;
     for (const [fate, count] of Object.entries({ loaded, merged, filtered, rejected })) {

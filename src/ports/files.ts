@@ -33,6 +33,8 @@ export interface OpenFile extends FileEntry {
 export interface Files {
   /** The place without secrets. */
   readonly shown: string;
+  /** How often it is looked at while it is followed; `limit.pollMs` when absent. */
+  readonly pollMs?: number;
   /**
    * The files that the place's path or pattern means, sorted by path; none when nothing matches. Throws
    * FILE_NOT_A_FILE when the path is a folder, FILE_UNREADABLE when it cannot be looked at.

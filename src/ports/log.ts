@@ -111,5 +111,8 @@ export interface Log {
   close(): Promise<void>;
 }
 
+/** What takes records durably: a log, or what leads into a queue. */
+export type Appendable = Pick<Log, "shown" | "facts" | "open" | "append" | "classify" | "explain" | "close">;
+
 /** The log role of an adapter. Connects to nothing yet. Throws URL_INVALID. */
 export type LogFactory = (place: Place, context: Omit<AdapterContext, "engine">) => Log;

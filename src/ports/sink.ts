@@ -247,6 +247,12 @@ export interface Sink {
   claim(pipeline: string, lane: string, source: string, initial: Position): Promise<Claim>;
   /** The lane's checkpoint as committed, without claiming it; undefined also for a lane that was forgotten. */
   checkpoint(pipeline: string, lane: string): Promise<Checkpoint | undefined>;
+  /**
+   * Forgets what of the pipeline is as old as that or older: message ids, by when they were noted, and lanes of this source, by
+   * when they were claimed or moved last. Some thousands at a time; resolves with how many ids it were, 0 when none is left.
+   * For sources whose lanes never come back under their names: of one that is forgotten so the epoch begins anew.
+   */
+  trim(pipeline: string, source: string, ageMs: number): Promise<number>;
   /** Batch numbers, unique in this sink for ever; gaps are harmless. */
   reserveBatches(count: number): Promise<bigint[]>;
   /**

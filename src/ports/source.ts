@@ -19,6 +19,13 @@ export interface Lane {
   readonly until?: AbortSignal;
 }
 
+/** What waits in a source. */
+export interface Backlog {
+  readonly source: string;
+  readonly waiting: number;
+  readonly ageMs: number;
+}
+
 /** What the sink knows of earlier lanes. */
 export interface KnownLanes {
   get(lane: string): Promise<Checkpoint | undefined>;
@@ -113,6 +120,11 @@ export interface LaneReader {
 export interface Source {
   /** The place without secrets. */
   readonly shown: string;
+  /**
+   * Of a source whose lanes are called `source` and never come back under their ids, and whose repeats come within `ms` or not
+   * at all: what is older is forgotten. All is kept when absent.
+   */
+  readonly repeats?: { readonly source: string; readonly ms: number };
   /** Lanes to read now, in order. With `follow` it goes on until the signal aborts. */
   lanes(known: KnownLanes, options: { readonly follow: boolean; readonly signal: AbortSignal }): AsyncIterable<Lane>;
   /**
@@ -126,5 +138,10 @@ export interface Source {
   isDone(lane: Lane, position: Position): boolean;
   /** Called after the lane's last batch is committed, perhaps again after a crash. */
   settle(lane: Lane): Promise<void>;
+  /**
+   * How much waits to be read, and the age of what was read last, 0 when nothing waits: for figures to scale on. Absent
+   * where what waits is told otherwise. Rejects with the client's own errors.
+   */
+  backlog?(): Promise<Backlog>;
   close(): Promise<void>;
 }

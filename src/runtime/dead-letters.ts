@@ -1,14 +1,17 @@
 import { jsonValue } from "../core/json-value.ts";
 import type { Reject } from "../core/reject.ts";
-import type { Log, LogRecord } from "../ports/log.ts";
+import type { Appendable, LogRecord } from "../ports/log.ts";
 import type { BatchWatch } from "./lane-services.ts";
 
 /**
- * Appends every reject to a log as well, as a JSON object with its bytes (text, or base64 where it is no UTF-8), place
+ * Appends every reject to a log or queue as well, as a JSON object with its bytes (text, or base64 where it is no UTF-8), place
  * and reasons. It is durable there before the batch commits; when the commit has to be done again it is appended again
  * under the same id: at least once.
  */
-export function deadLetterWatch(log: Log, now: () => number): Pick<BatchWatch, "rejected"> {
+export function deadLetterWatch(
+  log: Pick<Appendable, "append" | "explain">,
+  now: () => number,
+): Pick<BatchWatch, "rejected"> {
   return {
     async rejected(rejects, source) {
       try {

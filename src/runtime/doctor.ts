@@ -6,10 +6,11 @@ import { parsePlace } from "../core/place.ts";
 import type { Engine } from "../engine/engine.ts";
 import { filePosition, isDone } from "../formats/position.ts";
 import type { Log, LogLane } from "../ports/log.ts";
+import type { Queue, QueueDepth } from "../ports/queue.ts";
 import type { Finding, Sink } from "../ports/sink.ts";
 import { failed } from "./inspection.ts";
 import { openToRead, placeExists } from "./reading.ts";
-import { isLog, openLog } from "./schemes.ts";
+import { isLog, isQueue, openLog, openQueue } from "./schemes.ts";
 import type { Session } from "./session.ts";
 
 const MiB = 1024 * 1024;
@@ -94,6 +95,7 @@ function clockFinding(now: Date): Finding {
 /** Looks at a place: whether it answers, what it says of itself, and what Millrace keeps in it. */
 export async function diagnosePlace(session: Session, url: string, stateSchema?: string): Promise<Finding[]> {
   if (isLog(parsePlace(url))) return diagnoseLog(session, url);
+  if (isQueue(parsePlace(url))) return diagnoseQueue(session, url);
   try {
     const sink = await openToRead(session, url, stateSchema);
     const own = (await sink.diagnose?.()) ?? [];
@@ -129,6 +131,38 @@ async function diagnoseLog({ context }: Session, url: string): Promise<Finding[]
   } finally {
     await log?.close();
   }
+}
+
+/** The same of a queue, which is not created by that either. */
+async function diagnoseQueue({ context }: Session, url: string): Promise<Finding[]> {
+  const before = context.now();
+  let queue: Queue | undefined;
+  try {
+    queue = await openQueue(url, context);
+    const depth = await queue.depth();
+    const { shown, facts } = queue;
+    return [
+      { check: "connection", state: "ok", detail: `${shown} answers in ${context.now() - before} ms` },
+      { check: "durability", state: "ok", detail: facts.durability },
+      ...depthFindings(depth),
+    ];
+  } catch (error) {
+    return [failed("connection", queue?.explain(error) ?? error)];
+  } finally {
+    await queue?.close();
+  }
+}
+
+function depthFindings(depth: QueueDepth | undefined): Finding[] {
+  if (depth === undefined) {
+    const remedy = "It is made when a pipeline or an application first opens it.";
+    return [{ check: "depth", state: "warn", detail: "there is no such queue yet", remedy }];
+  }
+  const { waiting, consumers, setAside } = depth;
+  const found: Finding = { check: "depth", state: "ok", detail: `${waiting} messages wait, ${consumers} consume` };
+  if (setAside === 0) return [found];
+  const remedy = "Each says why in its header millrace-reason: see docs/queues.md.";
+  return [found, { check: "dead letters", state: "warn", detail: `${setAside} were set aside`, remedy }];
 }
 
 function lanesFinding(lanes: readonly LogLane[]): Finding {

@@ -26,6 +26,8 @@ export type RunEvent =
   | { readonly event: "changes"; readonly source: string; readonly changes: readonly Change[] }
   /** What a step found out of all rows before the first was loaded. */
   | { readonly event: "measured"; readonly step: string; readonly rows: number; readonly parameters: Json }
+  /** How much waits in a queue that is read, now and then. */
+  | { readonly event: "backlog"; readonly source: string; readonly waiting: number; readonly ageMs: number }
   | { readonly event: "notice"; readonly text: string };
 
 export type OnEvent = (event: RunEvent) => void;

@@ -24,7 +24,7 @@ import { type FileSettings, type Inspected, inspectFile, noticesOf, openReader }
 import { blockBytes, type Survey } from "./file-survey.ts";
 
 export interface FileSourceOptions {
-  /** A path, a glob or a `file:` URL. */
+  /** A path, a glob or a URL of files. */
   readonly url: string;
   readonly options: SourceOptions;
   /** Undefined while it is to be inferred: fields are then called as the header says, or `column0`, `column1`, … */
@@ -36,12 +36,14 @@ export interface FileSourceOptions {
   readonly batchBytes?: number;
   /** Which files may be read yet; all when absent. */
   readonly gate?: ReadyGate;
+  /** What else ends with the source. */
+  readonly onClose?: () => Promise<void>;
   readonly context: Pick<AdapterContext, "engine" | "pause" | "notice">;
 }
 
 /** The source over files of this machine. Throws URL_INVALID; files are looked at when its lanes are asked for. */
 export function fileSource(options: FileSourceOptions): Source {
-  return sourceOfFiles(filesAt(options.url), options);
+  return sourceOfFiles(filesAt(options.url, options.context), options);
 }
 
 /** The source over the files of any place. */
@@ -67,6 +69,7 @@ class FileSource implements Source {
   /** Paths of the same content, by lane id. */
   readonly #paths = new Map<string, Set<string>>();
   #isGuessTold = false;
+  #isRefusalTold = false;
 
   constructor(files: Files, options: FileSourceOptions) {
     this.shown = files.shown;
@@ -131,8 +134,7 @@ class FileSource implements Source {
     const isMeant = settle !== "keep" || gate !== undefined;
     for (const path of isMeant ? (this.#paths.get(id) ?? []) : []) {
       if (survey === undefined || !(await this.#isAsRead(path, survey))) continue;
-      if (settle === "delete") await this.#files.remove(path);
-      if (settle === "archive") await this.#files.move(path, archiveFolder);
+      await this.#settleFile(path, settle);
       await gate?.settle(path, settle, archiveFolder);
     }
     // A service meets files for ever.
@@ -140,8 +142,24 @@ class FileSource implements Source {
     this.#paths.delete(id);
   }
 
-  close(): Promise<void> {
-    return this.#files.close();
+  /** A server that lets files be read alone is told of once: by its content each is read once nevertheless. */
+  async #settleFile(path: string, settle: "keep" | "delete" | "archive"): Promise<void> {
+    try {
+      if (settle === "delete") await this.#files.remove(path);
+      if (settle === "archive") await this.#files.move(path, archiveFolder);
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error.code !== "SINK_DENIED") throw error;
+      if (!this.#isRefusalTold) {
+        const what = "What is loaded stays where it is, and is not loaded again";
+        this.#options.context.notice(`${what}: ${error.message}. ${error.remedy}`);
+      }
+      this.#isRefusalTold = true;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#options.onClose?.();
+    await this.#files.close();
   }
 
   /** New files and changed ones, each when two looks have found it the same. Ends when the signal aborts. */
@@ -166,7 +184,7 @@ class FileSource implements Source {
         if (signal.aborted) return;
       }
       try {
-        await this.#options.context.pause(limit.pollMs, signal);
+        await this.#options.context.pause(this.#options.options.pollMs ?? this.#files.pollMs ?? limit.pollMs, signal);
       } catch (error) {
         if (signal.aborted) return;
         throw error;

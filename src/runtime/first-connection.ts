@@ -19,7 +19,7 @@ type Connecting = Pick<Session, "sink" | "context">;
  * the sink's error, when it is away for longer than `limit.firstConnectionMs`.
  */
 export async function connectFirst(session: Connecting, { from, to, sink }: Pipeline, waiting: Waiting): Promise<void> {
-  if (!(await hasFiles(from))) return;
+  if (!(await hasFiles(from, session.context))) return;
   const opened = await session.sink(to, sink);
   const patience = { sink: opened, context: session.context, totalMs: limit.firstConnectionMs, ...waiting };
   await patiently(patience, () => opened.open());

@@ -7,10 +7,10 @@ import { parsePlace } from "../core/place.ts";
 import type { Finding, Sink, Target } from "../ports/sink.ts";
 import { previewPipeline } from "./preview.ts";
 import { placeExists } from "./reading.ts";
-import { isLog } from "./schemes.ts";
+import { holdsRecords, isQueue, openQueue } from "./schemes.ts";
 import type { Session } from "./session.ts";
 import { stagesOf } from "./stages.ts";
-import { type PipelineWithContract, requireContract, requirePossible, targetOf } from "./target.ts";
+import { modeOf, type PipelineWithContract, requireContract, requirePossible, targetOf } from "./target.ts";
 
 /** What `check` found out about a pipeline, or a stage of one. */
 export interface Inspection {
@@ -61,8 +61,8 @@ async function inspectStage(session: Session, pipeline: Pipeline): Promise<Omit<
     return { findings: [...findings, failed("guarantee", error)], ddl: undefined };
   }
   findings.push(guaranteeFinding(sink, pipeline));
-  if (isLog(parsePlace(pipeline.to))) {
-    findings.push(await found("log", () => logFinding(sink, target, pipeline)));
+  if (holdsRecords(parsePlace(pipeline.to))) {
+    findings.push(await found(recordsCheck(pipeline), () => logFinding(sink, target, pipeline)));
     return { findings, ddl: undefined };
   }
   let ddl: string | undefined;
@@ -83,6 +83,7 @@ function contractText(contract: Contract): string {
 }
 
 async function sourceFinding(session: Session, pipeline: Pipeline & { readonly contract: Contract }): Promise<Finding> {
+  if (isQueue(parsePlace(pipeline.from))) return queueFinding(session, pipeline);
   const { source, sources, read, rejects } = await previewPipeline(session, pipeline, limit.rowsShown);
   const others = sources > 1 ? ` and ${sources - 1} more` : "";
   const detail = `${source}${others}; of its first ${read} records ${rejects.length} would be rejected`;
@@ -95,6 +96,23 @@ async function sourceFinding(session: Session, pipeline: Pipeline & { readonly c
   };
 }
 
+/** A queue is not looked into: who takes a message takes it from others, and its return is counted against it. */
+async function queueFinding({ context }: Session, pipeline: PipelineWithContract): Promise<Finding> {
+  const queue = await openQueue(pipeline.from, context);
+  try {
+    const depth = await queue.depth();
+    const there = depth === undefined ? "would be created" : `answers, ${depth.waiting} messages wait`;
+    const without =
+      modeOf(pipeline) === "merge" ? "those without count once by their key" : "those without at least once";
+    const detail = `${queue.shown} ${there}; messages with an id count once, ${without}`;
+    return { check: "source", state: "ok", detail };
+  } catch (error) {
+    throw queue.explain(error);
+  } finally {
+    await queue.close();
+  }
+}
+
 function guaranteeFinding(sink: Sink, pipeline: Pipeline): Finding {
   const { guarantee, how } = sink.facts;
   const isUnmet = pipeline.sink.guarantee === "exactly-once" && guarantee !== "exactly once";
@@ -103,18 +121,23 @@ function guaranteeFinding(sink: Sink, pipeline: Pipeline): Finding {
   return { check: "guarantee", state: "fail", detail, remedy: "Choose another sink, or do without the guarantee." };
 }
 
+function recordsCheck({ to }: Pipeline): "log" | "queue" {
+  return isQueue(parsePlace(to)) ? "queue" : "log";
+}
+
 /** A log is created by its first use; what is there is asked. */
 async function logFinding(sink: Sink, target: Target, pipeline: Pipeline): Promise<Finding> {
   requirePossible(sink, target, { ...pipeline, sink: withoutGuarantee(pipeline.sink) });
+  const check = recordsCheck(pipeline);
   const appended = "rows would be appended as JSON objects";
   if (!(await placeExists(pipeline.to)))
-    return { check: "log", state: "ok", detail: `${sink.shown} would be created; ${appended}` };
+    return { check, state: "ok", detail: `${sink.shown} would be created; ${appended}` };
   try {
     await sink.open();
   } catch (error) {
     throw sink.explain(error);
   }
-  return { check: "log", state: "ok", detail: `${sink.shown} answers; ${appended}` };
+  return { check, state: "ok", detail: `${sink.shown} answers; ${appended}` };
 }
 
 function isStepFailure(error: unknown): boolean {

@@ -5,7 +5,7 @@ import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import type { Mode, Pipeline, SinkOptions, SqlStep, TransformStep } from "../core/pipeline.ts";
 import { parsePlace } from "../core/place.ts";
 import type { Sink } from "../ports/sink.ts";
-import { isLog } from "./schemes.ts";
+import { holdsRecords } from "./schemes.ts";
 
 export interface KeptPipelineOptions {
   /** Instead of the kept contract. */
@@ -39,7 +39,7 @@ export async function keptPipeline(
     steps: stepsOf(definition, name, sink),
   } as const;
   // The rows lie in a log, of which this place keeps the state.
-  if (isLog(parsePlace(entry.table))) return { ...so, contract, ...stateFrom(to, entry.table, kept) };
+  if (holdsRecords(parsePlace(entry.table))) return { ...so, contract, ...stateFrom(to, entry.table, kept) };
   const mode = options.mode ?? (keyColumns(contract).length > 0 ? "merge" : "append");
   // Rows carry their lineage where the table has the column.
   const target = { table: entry.table, mode, lineage: true, ...kept };
@@ -48,7 +48,7 @@ export async function keptPipeline(
 
 /** Where rows go whose state lies at `to`, which may be the log itself. */
 function stateFrom(to: string, log: string, kept: SinkOptions): Pick<Pipeline, "to" | "sink"> {
-  return isLog(parsePlace(to)) ? { to, sink: kept } : { to: log, sink: { ...kept, state: to } };
+  return holdsRecords(parsePlace(to)) ? { to, sink: kept } : { to: log, sink: { ...kept, state: to } };
 }
 
 function stepsOf(definition: JsonObject, name: string, sink: Sink): (SqlStep | TransformStep)[] {

@@ -8,7 +8,7 @@ import { parsePlace } from "../core/place.ts";
 import { ContractInference } from "../engine/infer.ts";
 import { connectFirst, type Waiting } from "./first-connection.ts";
 import { nothingKnown } from "./lane-services.ts";
-import { isLog } from "./schemes.ts";
+import { holdsRecords } from "./schemes.ts";
 import type { Session } from "./session.ts";
 
 /** What `millrace load` is told. */
@@ -66,7 +66,7 @@ function pipelineOf(request: LoadRequest, table: string, contract: Contract | un
   return {
     kind: "pipeline",
     // The state of several logs may lie in one place.
-    name: `load:${isLog(place) ? place.shown : table}`,
+    name: `load:${holdsRecords(place) ? place.shown : table}`,
     from: request.from,
     source: request.source,
     contract,

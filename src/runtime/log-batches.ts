@@ -6,6 +6,8 @@ export interface BatchBounds {
   readonly rows: number;
   readonly bytes: number;
   readonly lingerMs: number;
+  /** Whether a batch is to go as it is, as nothing more comes before it does. Never when absent. */
+  readonly isEnough?: () => boolean;
 }
 
 /**
@@ -44,6 +46,7 @@ export class LogBatches {
         const taken = this.#take(batch, bytes);
         bytes += taken.bytes;
         if (taken.isFull || (this.#ended && this.#rest.length === 0)) break;
+        if (batch.length > 0 && this.#bounds.isEnough?.() === true) break;
         if (batch.length > 0) lingering ??= this.#linger();
         if ((await this.#more(lingering?.over)) === "over") break;
       }

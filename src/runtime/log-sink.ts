@@ -4,7 +4,7 @@ import { lineageColumn } from "../core/lineage.ts";
 import type { Reject } from "../core/reject.ts";
 import { type FailureKind, passes } from "../core/retry.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
-import type { Log, LogRecord } from "../ports/log.ts";
+import type { Appendable, LogRecord } from "../ports/log.ts";
 import type { ValueFormat } from "../ports/messages.ts";
 import type { SinkColumn } from "../ports/rows.ts";
 import type { PreparedTarget, Sink, SinkBatch, SinkFacts, Target, Unit, WriteResult } from "../ports/sink.ts";
@@ -12,7 +12,7 @@ import { logRows } from "./log-rows.ts";
 import { laneMark, messageIdText } from "./message-id.ts";
 
 export interface LogSinkOptions {
-  readonly log: Log;
+  readonly log: Appendable;
   /** Keeps position, rejects and ledger. Its facts say `elsewhere`. */
   readonly state: Sink;
   /** What the values are, such as `one JSON object`. */
@@ -59,7 +59,7 @@ class LogSink implements Sink {
     this.shown = log.shown;
     this.facts = {
       guarantee: "exactly once at the final sink",
-      how: `Rows are confirmed by the log, then rejects, ledger and position commit in ${state.shown}; what is appended again after a crash has the same ids, by which the pipeline that reads it drops repeats.`,
+      how: `Rows are confirmed, then rejects, ledger and position commit in ${state.shown}; what is appended again after a crash has the same ids, by which the pipeline that reads it drops repeats.`,
       modes: ["append"],
       takes: "relation",
       unitsMax: state.facts.unitsMax,
@@ -102,6 +102,10 @@ class LogSink implements Sink {
 
   checkpoint(...of: Parameters<Sink["checkpoint"]>) {
     return this.#options.state.checkpoint(...of);
+  }
+
+  trim(...of: Parameters<Sink["trim"]>) {
+    return this.#options.state.trim(...of);
   }
 
   reserveBatches(count: number) {
@@ -233,7 +237,7 @@ function untraceable(): MillraceError {
 }
 
 function tooLarge(bytes: number, bytesMax: number) {
-  return { code: "refused", message: `the row has ${bytes} bytes, and the log takes ${bytesMax}` } as const;
+  return { code: "refused", message: `the row has ${bytes} bytes, and ${bytesMax} can be taken` } as const;
 }
 
 /** Pieces that a log takes at once: a queue before it is bounded. */

@@ -1,15 +1,13 @@
 import type { Position } from "../core/checkpoint.ts";
 import { MillraceError } from "../core/error.ts";
-import { limit } from "../core/limit.ts";
 import type { AdapterContext } from "../ports/adapter.ts";
 import { type KeptRecord, LaneReplaced, type Log, type LogLane, RecordsGone } from "../ports/log.ts";
-import type { DecodedMessages, MessageFormat } from "../ports/messages.ts";
+import type { MessageFormat } from "../ports/messages.ts";
 import type { KnownLanes, Lane, LaneReader, RawBatch, Source } from "../ports/source.ts";
-import { interrupted } from "./interruption.ts";
 import { logName } from "./log-name.ts";
 import { type BatchBounds, LogBatches } from "./log-batches.ts";
-import { decodeWithout, messageIdsOf, twinsIn } from "./message-repeats.ts";
-import { originsField, packOrigins } from "./origins.ts";
+import { MessageBatches } from "./message-batches.ts";
+import { messageIdsOf } from "./message-repeats.ts";
 
 export interface LogSourceOptions {
   readonly log: Log;
@@ -146,9 +144,8 @@ class LogLaneReader implements LaneReader {
   #batches: LogBatches;
   readonly #signal: AbortSignal;
   readonly #leaving = new AbortController();
+  readonly #made: MessageBatches;
   #position: Position;
-  /** Records of a batch that was cut short, as what became of it was large. */
-  #left: readonly KeptRecord[] = [];
 
   constructor(options: LogSourceOptions, lane: Lane, read: ReadLane, position: Position, signal: AbortSignal) {
     this.#options = options;
@@ -156,6 +153,7 @@ class LogLaneReader implements LaneReader {
     this.#read = read;
     this.#position = position;
     this.#signal = AbortSignal.any([signal, this.#leaving.signal]);
+    this.#made = new MessageBatches({ ...options, signal: this.#signal });
     this.#batches = this.#batchesFrom(offsetOf(position));
   }
 
@@ -163,54 +161,9 @@ class LogLaneReader implements LaneReader {
     const records = await this.#nextRecords();
     // What a lane that is not this process's any more has still handed out is left to whoever reads it now.
     if (records === undefined || this.#signal.aborted) return undefined;
-    const ids = messageIdsOf(records);
-    const batch = await this.#decode(records, twinsIn(ids));
-    if (batch === undefined) return undefined;
-    const taken = records.slice(0, batch.read);
-    this.#left = records.slice(batch.read);
-    const start = this.#position;
-    const last = taken.at(-1)?.offset ?? 0n;
-    this.#position = { row: start.row + taken.length, offset: String(last + 1n) };
-    const timesMs = Float64Array.from(taken, ({ timeMs }) => timeMs);
-    const so = { end: this.#position, timesMs };
-    const messageIds = ids.slice(0, batch.read);
-    if (messageIds.every((id) => id === undefined)) return { ...batch, ...so, start };
-    return this.#ofStage(batch, taken, { ...so, start: this.#withOrigins(start, messageIds), messageIds });
-  }
-
-  /** Records that a stage sent carry its ids, by which repeats are known; what others appended comes as it is. */
-  #ofStage(
-    batch: DecodedMessages,
-    taken: readonly KeptRecord[],
-    so: Pick<RawBatch, "start" | "end" | "timesMs" | "messageIds">,
-  ): RawBatch {
-    const without = async (repeats: ReadonlySet<number>): Promise<RawBatch> => {
-      const rest = await this.#decode(taken, repeats);
-      if (rest === undefined) throw interrupted();
-      return this.#ofStage(rest, taken, so);
-    };
-    return { ...batch, ...so, without };
-  }
-
-  #withOrigins(start: Position, messageIds: readonly (string | undefined)[]): Position {
-    const origins = this.#options.lineage === true ? packOrigins(messageIds) : undefined;
-    return origins === undefined ? start : { ...start, [originsField]: origins };
-  }
-
-  /** Undefined when the lane was left meanwhile. */
-  async #decode(records: readonly KeptRecord[], repeats: ReadonlySet<number>): Promise<DecodedMessages | undefined> {
-    const { format, bounds } = this.#options;
-    const { recordBytes, rejectBytes, batchRecords } = limit;
-    const batchBytes = bounds.bytes * limit.decodedRatio;
-    try {
-      return await decodeWithout(format, records, repeats, {
-        bounds: { batchBytes, batchRecords, recordBytes, rejectBytes },
-        signal: this.#signal,
-      });
-    } catch (error) {
-      if (this.#signal.aborted) return undefined;
-      throw error;
-    }
+    const batch = await this.#made.batch(records, this.#position, messageIdsOf(records));
+    this.#position = batch?.end ?? this.#position;
+    return batch;
   }
 
   settle(position: Position): Promise<void> {
@@ -230,7 +183,7 @@ class LogLaneReader implements LaneReader {
   }
 
   async #nextRecords(): Promise<readonly KeptRecord[] | undefined> {
-    if (this.#left.length > 0) return this.#left;
+    if (this.#made.left.length > 0) return this.#made.left;
     if (this.#read.end !== undefined && offsetOf(this.#position) >= this.#read.end) return undefined;
     try {
       return await this.#batches.next();

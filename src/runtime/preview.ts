@@ -8,7 +8,7 @@ import type { EngineRow } from "../ports/engine.ts";
 import type { LaneReader } from "../ports/source.ts";
 import { fitSteps } from "./fit.ts";
 import { nothingKnown } from "./lane-services.ts";
-import { isLog } from "./schemes.ts";
+import { holdsRecords } from "./schemes.ts";
 import type { Session } from "./session.ts";
 
 /** What the first records of a source become. */
@@ -66,7 +66,7 @@ export async function measured(
   const { engine, context } = session;
   const openSource = () => session.source(pipeline, pipeline.contract, false);
   const run = { follow: false, onEvent: () => undefined, signal: undefined, now: context.now() };
-  return fitSteps({ pipeline, engine, ...(isLog(parsePlace(pipeline.from)) ? {} : { openSource }) }, run);
+  return fitSteps({ pipeline, engine, ...(holdsRecords(parsePlace(pipeline.from)) ? {} : { openSource }) }, run);
 }
 
 interface Seen {

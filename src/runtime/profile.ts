@@ -17,6 +17,7 @@ import { type ColumnChart, chartsOf } from "../transforms/profile/chart.ts";
 import type { Profile } from "../transforms/profile/profile.ts";
 import { interrupted } from "./interruption.ts";
 import { nothingKnown } from "./lane-services.ts";
+import { isRemote } from "./schemes.ts";
 import type { Session } from "./session.ts";
 import { filesAt } from "./source-files.ts";
 
@@ -120,13 +121,13 @@ interface ParquetFiles {
 
 /** What the engine reads the files by when all of them are Parquet: their types are known, and nothing is staged. */
 async function parquetRelation({ from, options }: ProfileRequest, session: Session): Promise<ParquetFiles | undefined> {
-  const { scheme } = parsePlace(from);
-  if (scheme !== "file") {
-    throw new MillraceError("SCHEME_UNKNOWN", `Files are profiled, and ${parsePlace(from).shown} is none`, {
+  const place = parsePlace(from);
+  if (place.scheme !== "file" && !isRemote(place)) {
+    throw new MillraceError("SCHEME_UNKNOWN", `Files are profiled, and ${place.shown} is none`, {
       remedy: "Give a path, a pattern or a file: URL.",
     });
   }
-  const files = session.closing(filesAt(from));
+  const files = session.closing(filesAt(from, session.context));
   const paths = (await files.list()).map(({ path }) => path);
   if (paths.length === 0) return undefined;
   const local: string[] = [];

@@ -1,4 +1,5 @@
 import type { StoredReject } from "../core/reject.ts";
+import { csvLine, safeCell, type SafeCellOptions } from "../formats/csv/safe-cell.ts";
 
 const header = [
   "id",
@@ -16,8 +17,10 @@ const header = [
 ];
 
 /** `rejectCsv` after `rejectCsvHeader`: a line for each reason of a reject. */
-export function rejectCsv(reject: StoredReject): string {
-  return reasonRows(reject).map(csvLine).join("");
+export function rejectCsv(reject: StoredReject, options: SafeCellOptions = {}): string {
+  return reasonRows(reject)
+    .map((texts) => csvLine(texts.map((text) => safeCell(text, options))))
+    .join("");
 }
 
 function reasonRows(reject: StoredReject): string[][] {
@@ -27,16 +30,6 @@ function reasonRows(reject: StoredReject): string[][] {
     const reason = [code, column ?? "", value ?? "", message];
     return [String(id), pipeline, source, String(line ?? ""), String(offset), ...reason, state, rejectedAt, record];
   });
-}
-
-function csvLine(cells: readonly string[]): string {
-  return `${cells.map(csvCell).join(",")}\n`;
-}
-
-/** Text that a spreadsheet would take for a formula gets an apostrophe in front, which makes it text there. */
-export function csvCell(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
 export const rejectCsvHeader = csvLine(header);

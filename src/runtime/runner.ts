@@ -2,6 +2,7 @@ import { MillraceError } from "../core/error.ts";
 import { limit } from "../core/limit.ts";
 import type { Lane, Source } from "../ports/source.ts";
 import type { OnEvent, RunSummary } from "./events.ts";
+import { tellBacklog } from "./backlog.ts";
 import { isDone, tellDone } from "./lane-claim.ts";
 import { LaneCrew } from "./lane-crew.ts";
 import { readEndless, readLane } from "./lane-read.ts";
@@ -12,6 +13,7 @@ import { type OpenSinkPipeline, prepareSink } from "./sink-preparation.ts";
 import { Slots } from "./slots.ts";
 import { Tally } from "./tally.ts";
 import { modeOf } from "./target.ts";
+import { trimRepeats } from "./trimming.ts";
 import { readWhole, replaceAll } from "./whole-unit.ts";
 
 export interface RunOptions {
@@ -90,6 +92,8 @@ async function eachLane(
     if (!services.stop.aborted) await source.settle(lane);
   };
   try {
+    crew.begin(() => trimRepeats(services, follow));
+    if (follow) crew.begin(() => tellBacklog(services));
     for await (const lane of source.lanes(knownLanes(services), { follow, signal: services.stop })) {
       crew.begin(() => work(lane));
       // Lanes without end are read all at once: one that waited for another to end would wait for ever.

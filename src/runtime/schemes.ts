@@ -5,11 +5,14 @@ import type { AdapterContext, SinkFactory } from "../ports/adapter.ts";
 import type { Archive, ArchiveFactory } from "../ports/archive.ts";
 import type { Drop, DropFactory } from "../ports/drop.ts";
 import type { Log, LogFactory } from "../ports/log.ts";
+import type { Queue, QueueFactory } from "../ports/queue.ts";
 import type { SchemaRegistry, SchemaRegistryFactory } from "../ports/schemas.ts";
 import type { Sink } from "../ports/sink.ts";
 import type { Notifier, NotifierFactory } from "../ports/notifier.ts";
+import type { Remote, RemoteFactory } from "../ports/remote.ts";
 import type { Replicas, ReplicasFactory } from "../ports/replicas.ts";
 import type { Store, StoreFactory } from "../ports/store.ts";
+import { dropOf } from "./remote-drop.ts";
 
 /**
  * The scheme table: the one place outside an adapter's folder that names it. Adapters are loaded when their scheme is
@@ -45,6 +48,18 @@ const replicas: Readonly<Record<string, () => Promise<ReplicasFactory>>> = {
 
 const drops: Readonly<Record<string, () => Promise<DropFactory>>> = {
   file: async () => (await import("../adapters/file/index.ts")).localDrop,
+  ftp: async () => dropOf((await import("../adapters/ftp/index.ts")).ftpRemote),
+  ftps: async () => dropOf((await import("../adapters/ftp/index.ts")).ftpRemote),
+  sftp: async () => dropOf((await import("../adapters/ftp/index.ts")).sftpRemote),
+  s3: async () => dropOf((await import("../adapters/s3/index.ts")).s3Remote),
+};
+
+/** Places on servers whose files are read. */
+const remotes: Readonly<Record<string, () => Promise<RemoteFactory>>> = {
+  ftp: async () => (await import("../adapters/ftp/index.ts")).ftpRemote,
+  ftps: async () => (await import("../adapters/ftp/index.ts")).ftpRemote,
+  sftp: async () => (await import("../adapters/ftp/index.ts")).sftpRemote,
+  s3: async () => (await import("../adapters/s3/index.ts")).s3Remote,
 };
 
 const notifiers: Readonly<Record<string, () => Promise<NotifierFactory>>> = {
@@ -63,20 +78,42 @@ const logs: Readonly<Record<string, () => Promise<LogFactory>>> = {
   rediss: async () => (await import("../adapters/redis/index.ts")).redisLog,
 };
 
+const queues: Readonly<Record<string, () => Promise<QueueFactory>>> = {
+  amqp: async () => (await import("../adapters/rabbitmq/index.ts")).rabbitmqQueue,
+  amqps: async () => (await import("../adapters/rabbitmq/index.ts")).rabbitmqQueue,
+};
+
 const registries: Readonly<Record<string, () => Promise<SchemaRegistryFactory>>> = {
   http: async () => (await import("../adapters/registry/index.ts")).schemaRegistry,
   https: async () => (await import("../adapters/registry/index.ts")).schemaRegistry,
 };
 
-/** Whether the place is a log and not a place of files or tables. */
+/** Whether the place is a log. */
 export function isLog({ scheme }: Place): boolean {
   return Object.hasOwn(logs, scheme);
+}
+
+/** Whether the place is a queue. */
+export function isQueue({ scheme }: Place): boolean {
+  return Object.hasOwn(queues, scheme);
+}
+
+/** Whether the place holds records, as logs and queues do, and not files or tables. */
+export function holdsRecords(place: Place): boolean {
+  return isLog(place) || isQueue(place);
 }
 
 /** The log at `url`, not yet connected. */
 export async function openLog(url: string, context: AdapterContext): Promise<Log> {
   const place = parsePlace(url);
   const factory = await factoryOf(logs, place, "There is no log at", "Logs");
+  return factory(place, context);
+}
+
+/** The queue at `url`, not yet connected. */
+export async function openQueue(url: string, context: AdapterContext): Promise<Queue> {
+  const place = parsePlace(url);
+  const factory = await factoryOf(queues, place, "There is no queue at", "Queues");
   return factory(place, context);
 }
 
@@ -105,6 +142,17 @@ export async function openStore(url: string, context: AdapterContext): Promise<S
 export async function openDrop(url: string, context: AdapterContext): Promise<Drop> {
   const place = parsePlace(url);
   const factory = await factoryOf(drops, place, "Files cannot be dropped into", "Drops");
+  return factory(place, context);
+}
+
+/** Whether files are read at the place through a server. */
+export function isRemote({ scheme }: Place): boolean {
+  return Object.hasOwn(remotes, scheme);
+}
+
+/** The files of a server at `place`, not yet connected. */
+export async function openRemote(place: Place, context: Pick<AdapterContext, "notice">): Promise<Remote> {
+  const factory = await factoryOf(remotes, place, "Files cannot be read at", "Servers of files");
   return factory(place, context);
 }
 

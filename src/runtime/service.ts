@@ -6,10 +6,9 @@ import type { Pipeline } from "../core/pipeline.ts";
 import { retryPauseMs } from "../core/retry.ts";
 import type { Drop } from "../ports/drop.ts";
 import { stageNames } from "../core/stage.ts";
-import type { Log } from "../ports/log.ts";
+import type { Appendable, Log } from "../ports/log.ts";
 import type { Notifier } from "../ports/notifier.ts";
 import type { Replicas } from "../ports/replicas.ts";
-import type { Sink } from "../ports/sink.ts";
 import type { Store } from "../ports/store.ts";
 import { Backups } from "./backup.ts";
 import { Board } from "./board.ts";
@@ -21,9 +20,11 @@ import type { BatchWatch } from "./lane-services.ts";
 import { readInsights } from "./insight-files.ts";
 import { Insights } from "./insights.ts";
 import { makeFolder, scratchIn } from "./made-folder.ts";
+import { openAppendable } from "./queue-entrance.ts";
 import { runIn } from "./run.ts";
 import { openArchive, openDrop, openLog, openNotifier, openReplicas, openStore } from "./schemes.ts";
 import { Schedule } from "./schedule.ts";
+import { shareSink, stateOf } from "./service-sink.ts";
 import { Session } from "./session.ts";
 import { chosenStages, stagesOf } from "./stages.ts";
 import { Warehouse } from "./warehouse.ts";
@@ -142,8 +143,17 @@ export class Service {
   }
 
   /** A log, opened for as long as the service runs. */
-  async log(url: string): Promise<Log> {
-    const log = this.session.closing(await openLog(url, this.session.context));
+  log(url: string): Promise<Log> {
+    return this.#opened(openLog(url, this.session.context));
+  }
+
+  /** A log, or what leads into a queue, opened for as long as the service runs. */
+  appendable(url: string): Promise<Appendable> {
+    return this.#opened(openAppendable(url, this.session.context));
+  }
+
+  async #opened<Some extends Appendable>(opening: Promise<Some>): Promise<Some> {
+    const log = this.session.closing(await opening);
     try {
       await log.open();
     } catch (error) {
@@ -369,24 +379,4 @@ export class Service {
 /** Between turns of which so many had nothing to do, or failed. */
 export function turnPauseMs(idle: number): number {
   return idle === 0 ? 0 : Math.min(limit.turnPauseMaxMs, limit.pollMs * 2 ** Math.min(idle - 1, 10));
-}
-
-/** `ok`, or the code of what the place says to a question. */
-async function stateOf(sink: Sink): Promise<{ readonly place: string; readonly state: string }> {
-  const place = sink.shown.split(":")[0] ?? "";
-  try {
-    // Read to its end: a query that is left half-way costs its connection.
-    for await (const _ of sink.query("select 1")) continue;
-    return { place, state: "ok" };
-  } catch (error) {
-    return { place, state: toMillraceError(sink.explain(error)).code };
-  }
-}
-
-/** Others on this machine work with the place through this process, where it can be held by one alone. */
-async function shareSink(session: Session, { to, sink: options }: Pipeline): Promise<void> {
-  const sink = await session.sink(to, options);
-  if (sink.share === undefined) return;
-  await sink.open();
-  await sink.share();
 }

@@ -12,12 +12,13 @@ import { logSink } from "./log-sink.ts";
 import { stateOfLog } from "./log-state.ts";
 import { logName } from "./log-name.ts";
 import { openMessageFormat, openValueFormat, refuseLogOptions } from "./message-formats.ts";
+import { openAppendable } from "./queue-entrance.ts";
 import { type Budget, budgetOf, openEngine } from "./resources.ts";
 import type { OpenPipeline } from "./runner.ts";
-import { isLog, openLog, openSink } from "./schemes.ts";
+import { holdsRecords, isQueue, openLog, openQueue, openSink } from "./schemes.ts";
 import { dataFolder } from "./settings.ts";
 import { Slots } from "./slots.ts";
-import { sourceOfLog, sourceOfPipelineFiles } from "./sources.ts";
+import { sourceOfLog, sourceOfPipelineFiles, sourceOfQueue } from "./sources.ts";
 import { requireContract } from "./target.ts";
 
 export interface SessionOptions {
@@ -56,7 +57,7 @@ export class Session {
   /** The sink at `url`, which may be a log; nothing is connected before its `open`. */
   async sink(url: string, options: SinkOptions = {}): Promise<Sink> {
     const place = parsePlace(url);
-    if (isLog(place)) return this.closing(await this.#logSink(url, options));
+    if (holdsRecords(place)) return this.closing(await this.#logSink(url, options));
     refuseLogOptions(place.shown, options);
     return this.closing(await openSink(url, options, this.context));
   }
@@ -65,7 +66,8 @@ export class Session {
     const { context } = this;
     const { url: place, ...room } = stateOfLog(url, options.state, this.#data);
     const state = await openSink(place, options, context);
-    const log = await openLog(url, context);
+    // Avro is for the programs of others, which take a message for a record.
+    const log = await openAppendable(url, context, options.format === "avro" ? 1 : undefined);
     const values = this.closing(await openValueFormat(options, logName(log), context));
     return logSink({ log, state, context, ...room, ...values });
   }
@@ -80,11 +82,15 @@ export class Session {
   async source(pipeline: Pipeline, contract: Contract | undefined, again: boolean): Promise<Source> {
     const { budget, context } = this;
     const place = parsePlace(pipeline.from);
-    if (!isLog(place)) {
+    if (!holdsRecords(place)) {
       refuseLogOptions(place.shown, pipeline.source);
       return this.closing(sourceOfPipelineFiles(pipeline, contract, again, budget.batchBytes, context));
     }
     const format = await this.messageFormat(pipeline.source, contract);
+    if (isQueue(place)) {
+      const queue = await openQueue(pipeline.from, context);
+      return this.closing(sourceOfQueue(queue, format, pipeline, budget.batchBytes, context));
+    }
     const log = await openLog(pipeline.from, context);
     return this.closing(sourceOfLog(log, format, pipeline, budget.batchBytes, context));
   }
@@ -99,7 +105,7 @@ export class Session {
     const known = requireContract(pipeline);
     const source = await this.source(pipeline, known.contract, again);
     const sink = await this.sink(pipeline.to, pipeline.sink);
-    const openSource = isLog(parsePlace(pipeline.from))
+    const openSource = holdsRecords(parsePlace(pipeline.from))
       ? {}
       : { openSource: () => this.source(pipeline, known.contract, false) };
     const { engine, context } = this;

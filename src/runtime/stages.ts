@@ -5,7 +5,7 @@ import { parsePlace } from "../core/place.ts";
 import { stageNames } from "../core/stage.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { SinkColumn } from "../ports/rows.ts";
-import { isLog } from "./schemes.ts";
+import { holdsRecords } from "./schemes.ts";
 import { sinkColumnsOf } from "./shape.ts";
 import { requireContract } from "./target.ts";
 
@@ -52,7 +52,7 @@ function sourceOf({ source }: Pipeline, before: Via | undefined): SourceOptions 
 function sinkOf({ to, sink }: Pipeline, next: Via | undefined): SinkOptions {
   if (next === undefined) return sink;
   const { stateSchema, lineage } = sink;
-  const state = next.options.state ?? (isLog(parsePlace(to)) ? sink.state : to);
+  const state = next.options.state ?? (holdsRecords(parsePlace(to)) ? sink.state : to);
   return {
     ...(state === undefined ? {} : { state }),
     ...(stateSchema === undefined ? {} : { stateSchema }),

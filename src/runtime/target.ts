@@ -5,7 +5,7 @@ import { definitionOf, type Mode, type Pipeline } from "../core/pipeline.ts";
 import { parsePlace } from "../core/place.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Sink, Target } from "../ports/sink.ts";
-import { isLog } from "./schemes.ts";
+import { holdsRecords, isQueue } from "./schemes.ts";
 import { sinkColumnsOf } from "./shape.ts";
 
 export type PipelineWithContract = Pipeline & { readonly contract: Contract };
@@ -21,7 +21,7 @@ export function requireContract(pipeline: Pipeline): PipelineWithContract {
 
 /** The mode that a pipeline's options and contract come to. */
 export function modeOf({ to, sink, contract }: PipelineWithContract): Mode {
-  return sink.mode ?? (isLog(parsePlace(to)) ? "append" : addingMode(contract));
+  return sink.mode ?? (holdsRecords(parsePlace(to)) ? "append" : addingMode(contract));
 }
 
 /** How rows are added to those that are there. */
@@ -53,7 +53,7 @@ export async function targetOf(pipeline: PipelineWithContract, engine: Engine): 
 /** What the ledger calls the place of the rows: the table, or the log. */
 function tableOf({ to, sink, contract }: PipelineWithContract): string {
   const place = parsePlace(to);
-  return isLog(place) ? place.shown : (sink.table ?? contract.table);
+  return holdsRecords(place) ? place.shown : (sink.table ?? contract.table);
 }
 
 /** Throws when the sink cannot do what the pipeline asks: PIPELINE_INVALID, GUARANTEE_UNMET. */
@@ -65,7 +65,7 @@ export function requirePossible({ facts, shown }: Sink, target: Target, pipeline
       at: { table: target.table },
     });
   }
-  if (isLog(parsePlace(pipeline.to)) && pipeline.source.whenGone === "skip") {
+  if (holdsRecords(parsePlace(pipeline.to)) && pipeline.source.whenGone === "skip") {
     throw new MillraceError(
       "PIPELINE_INVALID",
       "Rows that go into a log cannot come from one whose records may be skipped",
@@ -86,7 +86,13 @@ export function requirePossible({ facts, shown }: Sink, target: Target, pipeline
       at: { table: target.table },
     });
   }
-  if ((pipeline.source.atomic === true || target.mode === "replace") && !facts.wholeFileUnits) {
+  const isWhole = pipeline.source.atomic === true || target.mode === "replace";
+  if (isWhole && isQueue(parsePlace(pipeline.from))) {
+    throw new MillraceError("PIPELINE_INVALID", "A queue cannot be read in one transaction, as it has no end", {
+      remedy: "Leave out atomic and replace.",
+    });
+  }
+  if (isWhole && !facts.wholeFileUnits) {
     throw new MillraceError("PIPELINE_INVALID", `${shown} cannot take a whole file in one transaction`, {
       remedy: "Leave out --atomic and --mode replace for this sink.",
     });

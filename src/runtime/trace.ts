@@ -8,7 +8,7 @@ import { parsePlace } from "../core/place.ts";
 import type { EngineRow } from "../ports/engine.ts";
 import type { Sink } from "../ports/sink.ts";
 import { replayedRejects } from "./replay.ts";
-import { isLog } from "./schemes.ts";
+import { holdsRecords } from "./schemes.ts";
 import { type RecordOf, recordBefore, recordsBehind } from "./stage-trace.ts";
 
 /** Where a row came from. */
@@ -184,7 +184,7 @@ const nothing = ({ table }: LedgerEntry): Became => ({ rows: [], rejects: [], ta
 /** The row that the record became, here or behind later stages, and rejects of those. */
 async function becameOf(sink: Sink, at: RecordOf): Promise<Became> {
   const { batch, record } = at;
-  if (!isLog(parsePlace(batch.table))) {
+  if (!holdsRecords(parsePlace(batch.table))) {
     const lineage = encodeLineage(batch.batch, record);
     const rows = await sink.records.rowsByLineage(batch.table, lineage, lineage, limit.rowsShown);
     return { rows, rejects: [], table: batch.table };

@@ -7,7 +7,7 @@ import type { Sink } from "../ports/sink.ts";
 import type { OnEvent } from "./events.ts";
 import { Intake } from "./intake.ts";
 import { OpenTable } from "./open-table.ts";
-import { isLog } from "./schemes.ts";
+import { holdsRecords } from "./schemes.ts";
 import type { Session } from "./session.ts";
 import { patiently } from "./patience.ts";
 import { addingMode, requireContract } from "./target.ts";
@@ -144,11 +144,11 @@ export class Warehouse {
   }
 }
 
-/** What is handed over is read again with SQL, which a log does not have. */
+/** What is handed over is read again with SQL, which logs and queues do not have. */
 function requireTables(url: string): void {
   const place = parsePlace(url);
-  if (!isLog(place)) return;
-  throw new MillraceError("SCHEME_UNKNOWN", `${place.shown} is a log, and has no tables`, {
+  if (!holdsRecords(place)) return;
+  throw new MillraceError("SCHEME_UNKNOWN", `${place.shown} has records and no tables`, {
     remedy: "Name a database, or a DuckDB file.",
   });
 }

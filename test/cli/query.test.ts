@@ -35,6 +35,20 @@ describe("millrace query --json", () => {
   });
 });
 
+describe("millrace query --format csv", () => {
+  const sql = `select -1 as "=n", '=1+1' as f, '@x,"y"' as q, -1.50::decimal(9,2) as d, null as z from range(2)`;
+
+  it("gives all rows as a spreadsheet takes them for text", async () => {
+    const row = `-1,'=1+1,"'@x,""y""",-1.50,\n`;
+    expect((await query(sql, "--format", "csv")).stdout).toBe(`'=n,f,q,d,z\n${row}${row}`);
+  });
+
+  it("gives them as they are with --raw", async () => {
+    const row = `-1,=1+1,"@x,""y""",-1.50,\n`;
+    expect((await query(sql, "--format", "csv", "--raw")).stdout).toBe(`=n,f,q,d,z\n${row}${row}`);
+  });
+});
+
 describe("millrace query for people", () => {
   it("shows an aligned table and counts its rows", async () => {
     const { stdout } = await query("select column0 as n, column1 as name from pairs order by n desc limit 2");

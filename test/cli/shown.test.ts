@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { gridLines } from "../../src/cli/grid.ts";
 import { withoutSecret } from "../../src/cli/invocation.ts";
 import { markedRecord } from "../../src/cli/marked-record.ts";
-import { csvCell } from "../../src/runtime/reject-csv.ts";
+import { safeCell, safeValueCell } from "../../src/formats/csv/safe-cell.ts";
 import { jsonValue } from "../../src/core/json-value.ts";
 import { clip, safeText, textWidth, valueText } from "../../src/cli/shown.ts";
 
@@ -70,10 +70,19 @@ describe("cells of an export", () => {
     ["@a", "'@a"],
     ["\tx", "'\tx"],
     ['=a"b', '"\'=a""b"'],
+    ["\r=1", '"\'\r=1"'],
+    ["＝1", "'＝1"],
     ["a=1", "a=1"],
     ["", ""],
   ])("%j becomes %j", (text, cell) => {
-    expect(csvCell(text)).toBe(cell);
+    expect(safeCell(text)).toBe(cell);
+  });
+
+  it("are as they are where that is asked for, and of numbers always", () => {
+    expect(safeCell("=a,b", { raw: true })).toBe('"=a,b"');
+    expect([-1, -2n, "-1.10", "-1+1", null, "", true, ["=a"]].map((value) => safeValueCell(value))).toEqual([
+      ...["-1", "-2", "-1.10", "'-1+1", "", '""', "true", '"[""=a""]"'],
+    ]);
   });
 });
 

@@ -113,6 +113,16 @@ const keeping: readonly Fault[] = [
     })),
   },
   {
+    what: "forgets messages that are not old",
+    noticedBy: ["forgets message ids and lanes by their age, of one pipeline and source"],
+    breakPlace: everySink((sink) => ({ trim: (pipeline, source) => sink.trim(pipeline, source, 0) })),
+  },
+  {
+    what: "forgets no messages",
+    noticedBy: ["forgets message ids and lanes by their age, of one pipeline and source"],
+    breakPlace: everySink(() => ({ trim: async () => 0 })),
+  },
+  {
     what: "remembers messages whose rows are gone",
     error: /committed already/,
     noticedBy: ["forgets message ids together with the rows that they came with"],

@@ -76,10 +76,20 @@ async function passMessage(wire: Wire, queue: string, text: string): Promise<str
   return (await receive(wire)).toString();
 }
 
-export async function askAmqp(url: string): Promise<void> {
-  const { username, password, pathname } = new URL(url);
+/** Logs in and asks no more: of a broker that takes no messages. */
+export async function reachAmqp(url: string): Promise<void> {
   using wire = await Wire.to(url);
-  await logIn(wire, username, decodeURIComponent(password), decodeURIComponent(pathname.slice(1)) || "/");
+  await logInTo(wire, url);
+}
+
+function logInTo(wire: Wire, url: string): Promise<void> {
+  const { username, password, pathname } = new URL(url);
+  return logIn(wire, username, decodeURIComponent(password), decodeURIComponent(pathname.slice(1)) || "/");
+}
+
+export async function askAmqp(url: string): Promise<void> {
+  using wire = await Wire.to(url);
+  await logInTo(wire, url);
   const back = await passMessage(wire, `millrace.asked.${process.pid}`, "yes");
   if (back !== "yes") throw new Error(`Published "yes", got "${back}"`);
 }

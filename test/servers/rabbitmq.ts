@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { askAmqp } from "./amqp.ts";
+import { askAmqp, reachAmqp } from "./amqp.ts";
 import { freePort, HOST, inFolder, unprivileged } from "./place.ts";
 import { entries, findProgram, needProgram, ServiceMissing } from "./program.ts";
 import { foreignServer, givenUrl, type RestartableServer, type Server, serve } from "./server.ts";
@@ -11,6 +11,8 @@ export interface RabbitmqOptions {
   settings?: string;
   /** Such as `rabbitmq_management`; each costs time at the start. */
   plugins?: string[];
+  /** Of the disk that has to be free; with more than there is, the broker takes nothing. */
+  diskFree?: string;
 }
 
 const SERVICE = "rabbitmq";
@@ -39,13 +41,13 @@ export function availableRabbitmq(): boolean {
   return findServer() !== undefined && findProgram("epmd") !== undefined;
 }
 
-function configuration(port: number, password: string, settings = ""): string {
+function configuration(port: number, password: string, { settings = "", diskFree = "50MB" }: RabbitmqOptions): string {
   return `listeners.tcp.1 = ${HOST}:${port}
 default_user = ${OWNER}
 default_pass = ${password}
 loopback_users = none
 vm_memory_high_watermark.absolute = 512MB
-disk_free_limit.absolute = 50MB
+disk_free_limit.absolute = ${diskFree}
 log.console = true
 log.file = false
 ${settings}
@@ -90,7 +92,7 @@ export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<Rest
     const port = await freePort();
     const password = randomBytes(12).toString("hex");
     writeFileSync(join(folder, "environment.conf"), "");
-    writeFileSync(join(folder, "rabbitmq.conf"), configuration(port, password, options.settings));
+    writeFileSync(join(folder, "rabbitmq.conf"), configuration(port, password, options));
     writeFileSync(join(folder, "plugins"), `[${(options.plugins ?? []).join(",")}].`);
     const url = `amqp://${OWNER}:${password}@${HOST}:${port}`;
     return serve({
@@ -101,7 +103,7 @@ export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<Rest
       args: ["-c", SCRIPT, "rabbitmq", epmd, program],
       env: await environment(folder),
       user,
-      ask: () => askAmqp(url),
+      ask: () => (options.diskFree === undefined ? askAmqp(url) : reachAmqp(url)),
       stopGroup: true,
       startMs: 90_000,
     });

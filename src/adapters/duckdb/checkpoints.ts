@@ -1,6 +1,7 @@
 import type { Checkpoint, Claim, Position } from "../../core/checkpoint.ts";
 import { MillraceError } from "../../core/error.ts";
 import type { JsonObject } from "../../core/json.ts";
+import { limit } from "../../core/limit.ts";
 import type { EngineConnection, EngineRow } from "../../ports/engine.ts";
 import { jsonCell, numberCell, textCell } from "./cells.ts";
 import type { Names } from "./location.ts";
@@ -111,6 +112,24 @@ export async function forgetLanes(
 /** Forgets the pipeline's messages: they are to be read again. */
 export async function forgetMessages(connection: EngineConnection, names: Names, pipeline: string): Promise<void> {
   await connection.run(`delete from ${names.seen} where pipeline = $1`, [pipeline]);
+}
+
+/** Forgets messages and lanes of a source that are from before: how many messages. */
+export async function trimOld(
+  connection: EngineConnection,
+  names: Names,
+  { pipeline, source, before }: { readonly pipeline: string; readonly source: string; readonly before: string },
+): Promise<number> {
+  await connection.run(
+    `delete from ${names.checkpoint} where pipeline = $1 and source = $2 and not starts_with(lane, $3)
+     and greatest(claimed_at, moved_at) <= cast($4 as timestamp)`,
+    [pipeline, source, definitionPrefix, before],
+  );
+  return connection.run(
+    `delete from ${names.seen} where pipeline = $1 and id in
+     (select id from ${names.seen} where pipeline = $1 and seen_at <= cast($2 as timestamp) limit ${limit.trimRows})`,
+    [pipeline, before],
+  );
 }
 
 export async function writeDefinition(

@@ -6,7 +6,7 @@ import type { AdapterContext } from "../../ports/adapter.ts";
 import type { EngineConnection, EngineParameter, EngineRow } from "../../ports/engine.ts";
 import type { PreparedTarget, SinkRecords, Target } from "../../ports/sink.ts";
 import type { Attachment } from "./attachment.ts";
-import { claimLane, readCheckpoint, writeDefinition } from "./checkpoints.ts";
+import { claimLane, readCheckpoint, trimOld, writeDefinition } from "./checkpoints.ts";
 import { explain, type Trouble, troubleOf } from "./errors.ts";
 import { hasLedgerEntry } from "./ledger-records.ts";
 import { type Location, Names } from "./location.ts";
@@ -125,6 +125,11 @@ export class LocalSink implements Way {
 
   checkpoint(pipeline: string, lane: string): Promise<Checkpoint | undefined> {
     return this.#reader.readState(undefined, (connection, names) => readCheckpoint(connection, names, pipeline, lane));
+  }
+
+  trim(pipeline: string, source: string, ageMs: number): Promise<number> {
+    const before = new Date(this.#context.now() - ageMs).toISOString();
+    return this.#change((connection, names) => trimOld(connection, names, { pipeline, source, before }));
   }
 
   async reserveBatches(count: number): Promise<bigint[]> {

@@ -95,6 +95,10 @@ class DuckdbSink implements Sink {
     return this.#read((way) => way.checkpoint(pipeline, lane));
   }
 
+  async trim(pipeline: string, source: string, ageMs: number): Promise<number> {
+    return (await this.#way()).trim(pipeline, source, ageMs);
+  }
+
   async reserveBatches(count: number): Promise<bigint[]> {
     return (await this.#way()).reserveBatches(count);
   }

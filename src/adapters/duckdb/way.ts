@@ -7,7 +7,17 @@ import type { Sink } from "../../ports/sink.ts";
 export interface Way
   extends Pick<
     Sink,
-    "open" | "prepare" | "define" | "claim" | "checkpoint" | "reserveBatches" | "begin" | "records" | "query" | "close"
+    | "open"
+    | "prepare"
+    | "define"
+    | "claim"
+    | "checkpoint"
+    | "trim"
+    | "reserveBatches"
+    | "begin"
+    | "records"
+    | "query"
+    | "close"
   > {
   /** It leads nowhere any more: the process at its end has gone. */
   readonly isLost: boolean;

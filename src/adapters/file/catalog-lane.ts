@@ -1,5 +1,6 @@
 import type { Checkpoint, Claim, Position } from "../../core/checkpoint.ts";
 import type { JsonObject } from "../../core/json.ts";
+import { limit } from "../../core/limit.ts";
 import { laneHash } from "./sink-part-name.ts";
 import { type Catalog, type CatalogRow } from "./catalog.ts";
 import { jsonOf, numberOf, textOf } from "./catalog-value.ts";
@@ -59,6 +60,19 @@ export function forgetLanes(catalog: Catalog, pipeline: string, but: readonly st
 /** Forgets the pipeline's messages: they are to be read again. */
 export function forgetMessages(catalog: Catalog, pipeline: string): void {
   catalog.run("delete from millrace_seen where pipeline = ?", pipeline);
+}
+
+/** Forgets messages and lanes of a source that are from before: how many messages. */
+export function trimOld(
+  catalog: Catalog,
+  { pipeline, source, before }: { readonly pipeline: string; readonly source: string; readonly before: string },
+): number {
+  const lanes = `delete from millrace_checkpoint where pipeline = ? and source = ? and position is not null
+                 and max(claimed_at, coalesce(moved_at, claimed_at)) <= ?`;
+  catalog.run(lanes, pipeline, source, before);
+  const messages = `delete from millrace_seen where pipeline = ? and id in
+                    (select id from millrace_seen where pipeline = ? and seen_at <= ? limit ${limit.trimRows})`;
+  return catalog.run(messages, pipeline, pipeline, before);
 }
 
 /** Invariant 2: moves the position where the epoch is still the claim's; false when someone else owns the lane. */

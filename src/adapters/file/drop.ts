@@ -4,6 +4,7 @@ import { type FileHandle, lstat, mkdir, open, opendir, realpath, rename, stat, u
 import { join, resolve, sep } from "node:path";
 import { MillraceError } from "../../core/error.ts";
 import { limit } from "../../core/limit.ts";
+import { literalPattern } from "../../core/literal-pattern.ts";
 import type { Place } from "../../core/place.ts";
 import type { AdapterContext } from "../../ports/adapter.ts";
 import type { Drop, DropFactory, DropFile } from "../../ports/drop.ts";
@@ -124,8 +125,7 @@ class LocalDrop implements Drop {
   }
 
   url(name: string): string {
-    // The file is meant as it is called, whatever a pattern would make of it.
-    return this.#path(name).replaceAll(/[[\]{}*?]/g, "[$&]");
+    return literalPattern(this.#path(name));
   }
 
   path(name: string): string {

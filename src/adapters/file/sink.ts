@@ -17,6 +17,7 @@ import {
   readCheckpoint,
   readDefinition,
   reserveNumbers,
+  trimOld,
 } from "./catalog-lane.ts";
 import { countRejects, listLedger, listRejects, sumUpRejects } from "./catalog-record.ts";
 import { tableColumnsOf } from "./sink-column.ts";
@@ -140,6 +141,12 @@ class FileSink implements Sink {
 
   async checkpoint(pipeline: string, lane: string): Promise<Checkpoint | undefined> {
     return readCheckpoint(this.#open.catalog, pipeline, lane);
+  }
+
+  async trim(pipeline: string, source: string, ageMs: number): Promise<number> {
+    const { catalog } = this.#open;
+    const before = new Date(this.#context.now() - ageMs).toISOString();
+    return catalog.inTransaction(() => trimOld(catalog, { pipeline, source, before }));
   }
 
   async reserveBatches(count: number): Promise<bigint[]> {

@@ -31,6 +31,7 @@ import {
   forgetMessages,
   type StateNames,
   stateNames,
+  trimOld,
 } from "./state.ts";
 import { beginUnit } from "./unit.ts";
 
@@ -142,6 +143,11 @@ values (?) on duplicate key update epoch = epoch`;
   checkpoint(pipeline: string, lane: string) {
     this.#opened();
     return findCheckpoint(this.#place, pipeline, lane);
+  }
+
+  async trim(pipeline: string, source: string, ageMs: number): Promise<number> {
+    this.#opened();
+    return trimOld(this.#sessions, this.#names, { pipeline, source, ageMs });
   }
 
   /** The number is raised for good at once, whatever becomes of the batches. */

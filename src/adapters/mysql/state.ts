@@ -55,6 +55,21 @@ export async function forgetMessages(session: Session, names: StateNames, pipeli
   await session.ask("forgetting messages", `delete from ${names.seen} where pipeline = ?`, [pipeline]);
 }
 
+/** Forgets lanes of a source that are that old, and some of the messages: how many of these. */
+export async function trimOld(
+  sessions: Pick<Session, "ask">,
+  names: StateNames,
+  { pipeline, source, ageMs }: { readonly pipeline: string; readonly source: string; readonly ageMs: number },
+): Promise<number> {
+  const before = "current_timestamp(6) - interval ? microsecond";
+  const age = ageMs * 1_000;
+  const lanes = `delete from ${names.checkpoint} where pipeline = ? and source = ? and ${isRealLane}
+and greatest(claimed_at, coalesce(moved_at, claimed_at)) <= ${before}`;
+  await sessions.ask("forgetting lanes", lanes, [pipeline, source, age]);
+  const messages = `delete from ${names.seen} where pipeline = ? and seen_at <= ${before} limit ?`;
+  return (await sessions.ask("forgetting messages", messages, [pipeline, age, limit.trimRows])).count;
+}
+
 /** Positions, definitions and reasons are kept as the very text that they were given as. */
 function stateDdl(names: StateNames): readonly string[] {
   return [

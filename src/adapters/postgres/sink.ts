@@ -32,6 +32,8 @@ import {
   lockCreation,
   type StateNames,
   stateNames,
+  trimLanes,
+  trimMessages,
 } from "./state.ts";
 import { jsonText } from "./stored-json.ts";
 import { beginUnit } from "./unit.ts";
@@ -148,6 +150,12 @@ values ($1, $2, 0, $3, $4) on conflict (pipeline, lane) do nothing`;
 
   checkpoint(pipeline: string, lane: string) {
     return findCheckpoint(this.#place, pipeline, lane);
+  }
+
+  async trim(pipeline: string, source: string, ageMs: number): Promise<number> {
+    const { names } = this.#open();
+    await this.#connections.ask("forgetting lanes", trimLanes(names, pipeline, source, ageMs));
+    return (await this.#connections.ask("forgetting messages", trimMessages(names, pipeline, ageMs))).count;
   }
 
   async reserveBatches(count: number): Promise<bigint[]> {

@@ -1,5 +1,6 @@
 import type { PoolClient } from "pg";
 import { MillraceError } from "../../core/error.ts";
+import { limit } from "../../core/limit.ts";
 import { lineageRecordBits } from "../../core/lineage.ts";
 import { ask, type Connections, type Statement } from "./client.ts";
 import { qualifiedName } from "./names.ts";
@@ -44,6 +45,22 @@ where pipeline = $1 and ${isRealLane} and lane <> all ($2::text[])`;
 /** Forgets the messages of pipeline `$1`: they are to be read again. */
 export function forgetMessages(names: StateNames, pipeline: string): Statement {
   return { text: `delete from ${names.seen} where pipeline = $1`, values: [pipeline] };
+}
+
+/** A while before now, by the clock that the times are of. */
+const before = (ms: string): string => `clock_timestamp() - ${ms}::float8 * interval '1 millisecond'`;
+
+/** Some of the messages of a pipeline that are that old. What another process removes meanwhile is left to it. */
+export function trimMessages(names: StateNames, pipeline: string, ageMs: number): Statement {
+  const some = `select ctid from ${names.seen} where pipeline = $1 and seen_at <= ${before("$2")} limit $3 for update skip locked`;
+  const text = `delete from ${names.seen} where ctid = any (array(${some}))`;
+  return { text, values: [pipeline, ageMs, limit.trimRows] };
+}
+
+export function trimLanes(names: StateNames, pipeline: string, source: string, ageMs: number): Statement {
+  const text = `delete from ${names.checkpoint} where pipeline = $1 and source = $2 and ${isRealLane}
+and greatest(claimed_at, moved_at) <= ${before("$3")}`;
+  return { text, values: [pipeline, source, ageMs] };
 }
 
 /** Positions and definitions are json, not jsonb: kept as the very text that they were given as. */
@@ -105,6 +122,7 @@ export function stateDdl(names: StateNames): readonly string[] {
   seen_at timestamptz not null default clock_timestamp(),
   primary key (pipeline, id)
 )`,
+    `create index if not exists millrace_seen_time on ${names.seen} using brin (seen_at)`,
     `create sequence if not exists ${names.batch} as bigint maxvalue ${2n ** BigInt(63 - lineageRecordBits) - 1n}`,
   ];
 }

@@ -1,1 +1,2 @@
 export { s3Archive } from "./archive.ts";
+export { s3Remote } from "./remote.ts";

@@ -168,7 +168,7 @@ function addExport(app: FastifyInstance, catalogue: Catalogue): void {
 
 async function* csvOf(sink: Sink, choice: RejectChoice): AsyncGenerator<string, void> {
   yield rejectCsvHeader;
-  for await (const page of rejectPages(sink, choice)) yield page.map(rejectCsv).join("");
+  for await (const page of rejectPages(sink, choice)) yield page.map((reject) => rejectCsv(reject)).join("");
 }
 
 const correctionsMax = 1_000;

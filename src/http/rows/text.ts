@@ -1,4 +1,5 @@
 import { jsonValue } from "../../core/json-value.ts";
+import { safeCell, safeValueCell } from "../../formats/csv/safe-cell.ts";
 import type { EngineRow, EngineValue } from "../../ports/engine.ts";
 
 export type Pieces = AsyncIterable<readonly EngineRow[]> | Iterable<readonly EngineRow[]>;
@@ -40,29 +41,10 @@ export async function* csvPieces(
   columns: readonly string[],
   keepsFormulas: boolean,
 ): AsyncGenerator<string> {
-  const field = (text: string): string => csvField(keepsFormulas ? text : withoutFormula(text));
-  yield `${columns.map(field).join(",")}\r\n`;
+  const options = { raw: keepsFormulas };
+  yield `${columns.map((name) => safeCell(name, options)).join(",")}\r\n`;
   for await (const piece of pieces) {
-    const lines = piece.map((row) => columns.map((name) => csvValue(row[name] ?? null, field)).join(","));
+    const lines = piece.map((row) => columns.map((name) => safeValueCell(row[name] ?? null, options)).join(","));
     if (lines.length > 0) yield `${lines.join("\r\n")}\r\n`;
   }
-}
-
-function csvValue(value: EngineValue, field: (text: string) => string): string {
-  if (value === null) return "";
-  // A number may begin with a sign, and is none of a spreadsheet's formulas.
-  if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return String(value);
-  if (typeof value === "string") return value === "" ? '""' : field(value);
-  return field(JSON.stringify(jsonValue(value)));
-}
-
-const number = /^[+-]?\d+(\.\d+)?$/;
-
-/** A text that a spreadsheet would take for a formula, told from one by an apostrophe (OWASP, CSV injection). */
-function withoutFormula(text: string): string {
-  return /^[=+\-@\t\r\n]/.test(text) && !number.test(text) ? `'${text}` : text;
-}
-
-function csvField(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

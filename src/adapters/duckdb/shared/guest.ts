@@ -62,6 +62,10 @@ export class Guest implements Way {
     return this.#call("checkpoint", pipeline, lane);
   }
 
+  trim(pipeline: string, source: string, ageMs: number): Promise<number> {
+    return this.#call("trim", pipeline, source, ageMs);
+  }
+
   reserveBatches(count: number): Promise<bigint[]> {
     return this.#call("reserveBatches", count);
   }

@@ -57,6 +57,7 @@ export class HostSession {
     define: (pipeline, version, definition) => this.#view.define(pipeline, version, definition),
     claim: (pipeline, lane, source, initial) => this.#view.claim(pipeline, lane, source, initial),
     checkpoint: (pipeline, lane) => this.#view.checkpoint(pipeline, lane),
+    trim: (pipeline, source, ageMs) => this.#view.trim(pipeline, source, ageMs),
     reserveBatches: (count) => this.#view.reserveBatches(count),
     begin: (target, options) => this.#units.begin(this.#view.begin(target, options)),
     stage: (unit, items) => this.#units.stage(unit, items),

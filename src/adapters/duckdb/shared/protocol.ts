@@ -49,6 +49,7 @@ export interface Calls {
   define(pipeline: string, version: string, definition: JsonObject): void;
   claim(pipeline: string, lane: string, source: string, initial: Position): Claim;
   checkpoint(pipeline: string, lane: string): Checkpoint | undefined;
+  trim(pipeline: string, source: string, ageMs: number): number;
   reserveBatches(count: number): bigint[];
   begin(target: Target, options: { readonly replace?: boolean }): BegunUnit;
   stage(unit: number, items: StagedItems): void;

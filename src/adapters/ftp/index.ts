@@ -1,0 +1,2 @@
+export { ftpRemote } from "./ftp.ts";
+export { sftpRemote } from "./sftp.ts";

@@ -1,0 +1,1 @@
+export { rabbitmqQueue } from "./queue.ts";
