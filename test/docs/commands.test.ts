@@ -6,6 +6,7 @@ import { closeStage, openStage, runShell } from "./play.ts";
 const commands = [
   "load",
   "start",
+  "reload",
   "fleet",
   "run",
   "check",
