@@ -1,3 +1,4 @@
+import { type MillraceError, toMillraceError } from "../core/error.ts";
 import type { Member } from "../runtime/workers/member.ts";
 
 /** `serve` answers the applications' routes, `work` runs their pipelines, `all` does both. */
@@ -12,9 +13,9 @@ export interface Duty {
   readonly isAtWork: () => boolean;
   /**
    * Calls `begin` when the pipelines are to be run, if ever. Behind listening: a second start by mistake must not take the
-   * lanes of the first.
+   * lanes of the first. What keeps them from running is thrown, or told where that comes later.
    */
-  readonly whenToWork: (begin: () => void) => void;
+  readonly whenToWork: (begin: () => void, failed: (error: MillraceError) => void) => void;
 }
 
 /** Of a process that does one thing alone, which it is told. */
@@ -28,14 +29,12 @@ export function dutyOf(role: Role, member: Member | undefined): Duty {
   }
   let isAtWork = false;
   const works = member.number === 1;
-  const whenToWork = (begin: () => void): void => {
-    // Never rejects.
-    member.whenToWork
-      .then(() => {
-        isAtWork = true;
-        begin();
-      })
-      .catch(() => undefined);
+  const whenToWork: Duty["whenToWork"] = (begin, failed) => {
+    const work = (): void => {
+      isAtWork = true;
+      begin();
+    };
+    member.whenToWork.then(work).catch((error: unknown) => failed(toMillraceError(error)));
   };
   return { serves, works, isAtWork: () => isAtWork, whenToWork };
 }

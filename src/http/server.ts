@@ -12,14 +12,10 @@ import { Settings } from "../runtime/settings.ts";
 import { Users, userSettings } from "../runtime/users.ts";
 import type { Member } from "../runtime/workers/member.ts";
 import type { UsedPlace } from "../runtime/workers/questions.ts";
+import { addApi } from "./api/routes.ts";
 import { buildApp } from "./app.ts";
 import type { Application, Cycle, CycleWatch, WatchedPipeline } from "./application.ts";
 import { applicationContext } from "./application-context.ts";
-
-export type { Application, CycleWatch } from "./application.ts";
-export { type Role, roles } from "./duty.ts";
-export { runApplication } from "./run-application.ts";
-import { addApi } from "./api/routes.ts";
 import { addConsole } from "./console.ts";
 import { Drain } from "./drain.ts";
 import { type Duty, dutyOf, type Role } from "./duty.ts";
@@ -30,6 +26,10 @@ import { Metrics } from "./metrics.ts";
 import { askPeers, listenToPeers, type PeerSocket } from "./peer.ts";
 import { addSessions } from "./session.ts";
 import { sharedLimitStore } from "./shared-limit.ts";
+
+export type { Application, CycleWatch } from "./application.ts";
+export { type Role, roles } from "./duty.ts";
+export { runApplication } from "./run-application.ts";
 
 /** Settings of the server itself. */
 export const httpSettings = {
@@ -141,9 +141,12 @@ async function listen(
     if (duty.serves) addApi(app, service);
     const url = await listenAt(app, http);
     const socket = member !== undefined && duty.works ? await listenToPeers(app) : undefined;
-    duty.whenToWork(() => {
+    const begin = (): void => {
       for (const one of opened) followAll(service, one);
-    });
+    };
+    duty.whenToWork(begin, (error) =>
+      options.onEvent({ kind: "failed", what: "pipelines", error, pauseMs: undefined }),
+    );
     const places = opened.flatMap((one) => one.places);
     const close = closing({ app, drain, service, opened, socket });
     return {
