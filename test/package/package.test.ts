@@ -1,5 +1,5 @@
 // The package as its users get it: packed, installed into an empty project, run and imported from there.
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ended, lineWith } from "../cli/cli.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const runFile = promisify(execFile);
@@ -111,6 +112,20 @@ describe("in an empty project", () => {
     await run("npx", ["millrace", "load", "people.csv", "--to", "duckdb:people.duckdb"], project);
     expect(await readdir(project)).toContain("people.duckdb");
   });
+
+  it("the service starts on its embedded places, and answers", async () => {
+    const program = join(project, "node_modules", "millrace", "dist", "src", "cli", "main.js");
+    const args = [program, "start", "--port", "0", "--data", join(project, "data"), "--json"];
+    const service = spawn(process.execPath, args, { cwd: project, env: cleanEnvironment(), stdio: "pipe" });
+    const answer = ended(service);
+    const line = await lineWith(service, '"listening"').catch(async (error: unknown) => {
+      throw new Error((await answer).stderr, { cause: error });
+    });
+    const { url } = JSON.parse(line) as { readonly url: string };
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    service.kill("SIGTERM");
+    expect((await answer).code).toBe(0);
+  }, 120_000);
 });
 
 const compilerOptions = {

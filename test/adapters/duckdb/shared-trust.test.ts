@@ -163,7 +163,7 @@ describe("a note that was left behind", () => {
 
 /** Someone at the end of the note who greets as this version does, but for `more`. */
 async function greet(more: Partial<Greeting>): Promise<void> {
-  const greeting: Greeting = { ...(await ownVersions()), pid: host.pid, isFull: false, ...more };
+  const greeting: Greeting = { ...ownVersions(), pid: host.pid, isFull: false, ...more };
   return say(frameOf(contentOf(greeting)));
 }
 
@@ -185,7 +185,7 @@ describe("a service that cannot be worked through", () => {
 
   it("because it is of another version says which, to those who write too, without a wait", async () => {
     await held();
-    const { millrace } = await ownVersions();
+    const { millrace } = ownVersions();
     await greet({ millrace: "9.9.9" });
     expect(await messageOf(scene.make())).toBe(`${service()} of Millrace 9.9.9, and this is Millrace ${millrace}`);
     const pause = (): Promise<void> => Promise.reject(new Error("nothing is waited for"));
@@ -267,8 +267,8 @@ function readNoteAs(uid: number): void {
 
 describe("one who comes to the socket", () => {
   it.each([
-    ["without the key", async () => ({ ...(await ownVersions()), key: "wrong" })],
-    ["of another version", async () => ({ ...(await ownVersions()), key: readNote().key, millrace: "0.0.0" })],
+    ["without the key", async () => ({ ...ownVersions(), key: "wrong" })],
+    ["of another version", async () => ({ ...ownVersions(), key: readNote().key, millrace: "0.0.0" })],
     ["saying something else", async () => ({ key: readNote().key })],
   ])("%s is sent away", async (_, hello) => {
     await host.share(scene.file);
@@ -283,7 +283,7 @@ describe("one who comes to the socket", () => {
   it("and talks nonsense is sent away, before and after it is let in", async () => {
     await host.share(scene.file);
     const { key, socket: path } = readNote();
-    const hello = { ...(await ownVersions()), key, schema: "main", stateSchema: "main", shown: "x" };
+    const hello = { ...ownVersions(), key, schema: "main", stateSchema: "main", shown: "x" };
     const greeting = frameOf(Buffer.from(JSON.stringify(hello)));
     const tooLarge = Buffer.from([255, 255, 255, 255]);
     for (const bytes of [tooLarge, Buffer.concat([greeting, tooLarge]), Buffer.concat([greeting, frameOf(tooLarge)])]) {

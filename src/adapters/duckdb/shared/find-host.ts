@@ -28,7 +28,7 @@ export async function findHost(location: Location, context: AdapterContext, lock
 
 /** Connects to the host; undefined when nobody answers. */
 async function join(note: ShareNote, location: Location, context: AdapterContext): Promise<Guest | undefined> {
-  const own = await ownVersions();
+  const own = ownVersions();
   const socket = connect({ path: note.socket });
   // Whatever ends the connection, its frames end too: that is where it is noticed.
   socket.on("error", () => undefined);

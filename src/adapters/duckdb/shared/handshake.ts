@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { MillraceError } from "../../../core/error.ts";
 import { isJsonObject, type JsonObject } from "../../../core/json.ts";
 import type { Location } from "../location.ts";
@@ -29,9 +29,9 @@ export interface Hello extends Pick<Location, "schema" | "stateSchema" | "shown"
 }
 
 /** Versions that two processes must have in common to work together. */
-export async function ownVersions(): Promise<Pick<Greeting, "millrace" | "protocol" | "values">> {
-  const manifest = await readFile(new URL("../../../../package.json", import.meta.url), "utf8");
-  const { version } = JSON.parse(manifest) as { readonly version: string };
+export function ownVersions(): Pick<Greeting, "millrace" | "protocol" | "values"> {
+  // By the package's name: compiled, this file lies deeper in it.
+  const { version } = createRequire(import.meta.url)("millrace/package.json") as { readonly version: string };
   return { millrace: version, protocol: protocolVersion, values: cloneFormat };
 }
 
@@ -67,7 +67,7 @@ function jsonIn(content: Buffer): JsonObject {
   }
 }
 
-type Versions = Awaited<ReturnType<typeof ownVersions>>;
+type Versions = ReturnType<typeof ownVersions>;
 
 export function isSameVersion(a: Versions, b: Versions): boolean {
   return a.millrace === b.millrace && a.protocol === b.protocol && a.values === b.values;

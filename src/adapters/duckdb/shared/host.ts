@@ -11,7 +11,7 @@ import { type Admission, HostSession } from "./host-session.ts";
 import { makeShareFolder, type ShareFolder } from "./share-folder.ts";
 import { removeNote, writeNote } from "./share-note.ts";
 
-type Versions = Awaited<ReturnType<typeof ownVersions>>;
+type Versions = ReturnType<typeof ownVersions>;
 
 /** Lets other processes of this user work with a DuckDB file that this one has attached for writing. */
 export class Host {
@@ -36,7 +36,7 @@ export class Host {
   /** Listens, and says so in a note beside `file`, the real path of it. */
   static async open(file: string, context: AdapterContext): Promise<Host> {
     const folder = await makeShareFolder(context.now());
-    const host = new Host(file, context, folder, await ownVersions());
+    const host = new Host(file, context, folder, ownVersions());
     try {
       await host.#listen();
       return host;
