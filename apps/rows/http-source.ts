@@ -106,8 +106,10 @@ export class HttpSource implements RowSource {
     body?: FormData | URLSearchParams,
     takesRefusal = false,
   ): Promise<Response> {
-    const late = AbortSignal.timeout(answerMs);
-    const signal = AbortSignal.any([late, this.#stopping]);
+    // Only until the answer begins: a large one takes as long as it takes, and one that stands still is ended by fetch.
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), answerMs);
+    const signal = AbortSignal.any([late.signal, this.#stopping]);
     const headers = this.#token === "" ? {} : { authorization: `Bearer ${this.#token}` };
     let response: Response;
     try {
@@ -119,6 +121,8 @@ export class HttpSource implements RowSource {
       });
     } catch (cause) {
       throw this.#failure("SINK_UNREACHABLE", `/${path} cannot be reached`, cause);
+    } finally {
+      clearTimeout(timer);
     }
     const token = /^Bearer (\S+)$/.exec(response.headers.get("authorization") ?? "")?.[1];
     if (token !== undefined) this.#token = token;
