@@ -27,8 +27,6 @@ export interface PlainBatch {
   readonly bad: readonly BadRecord[];
   /** The good rows. */
   readonly csv: CsvRows;
-  /** Whether the engine was not asked about any record. */
-  readonly certain: boolean;
 }
 
 /**
@@ -52,11 +50,11 @@ export class PlainBatches {
     const lines = await new LineReading(reader, raw, records.text, batch).run(Math.floor(count * doubtfulShareMax));
     if (lines === undefined) return undefined;
     const { csv, doubtful } = lines;
-    if (doubtful.length === 0) return { bad: [], csv: csvRows(csv, ","), certain: true };
+    if (doubtful.length === 0) return { bad: [], csv: csvRows(csv, ",") };
     const others = await this.#engineRows(records, doubtful, connection);
     const lineage = (index: number): string =>
       batch === undefined ? "" : `,${encodeLineage(batch, raw.recordOf(index))}`;
-    return { bad: others.bad, csv: csvRows(spliced(csv, others.rows, lineage), ","), certain: false };
+    return { bad: others.bad, csv: csvRows(spliced(csv, others.rows, lineage), ",") };
   }
 
   #readerFor(ignoreExtra: boolean): PlainJson | undefined {
